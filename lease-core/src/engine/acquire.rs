@@ -1,0 +1,651 @@
+//! Acquiring a resource in exclusive mode: look, wait for the owner, ballot, commit (paxos-lease §2–§5).
+//!
+//! A state machine over one I/O at a time. What decides a ballot stands in [`super::ballot`].
+
+use super::ballot::{self, Ballot, Verdict};
+use super::io::{Cx, Ended, Op, Running};
+use super::lockspace::Lockspace;
+use super::observe::Observed;
+use super::release::{Release, Released};
+use super::resource::Token;
+use crate::Refusal;
+use crate::format::{DeltaLease, Geometry, HostBlock, Leader};
+use crate::numbers::{HostId, Lver, Mbal, Numbers, Second, Span, Stamp, Time, Visit};
+use crate::profile::{FailingAcquire, OwnVote, OwnerIoTimeout, Profile, RegressedLeader, Retract};
+use crate::seam::{ClientId, Event, Rare, RequestId, Takeable, Task};
+use alloc::boxed::Box;
+
+/// Between two looks at an owner that may be dead (paxos-lease §3).
+const OWNER_PAUSE: Span = Span::SECOND;
+/// The longest back-off after an aborted ballot; the shortest is none.
+const BACK_OFF_MAX: Span = Span::SECOND;
+
+/// A successful acquire: what a later release needs.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Won {
+    pub(super) token: Token,
+    /// The leader as it was committed.
+    pub(super) leader: Leader,
+    /// The own block as the last ballot left it.
+    pub(super) block: HostBlock,
+}
+
+/// The command of a worker.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Acquire {
+    pub(super) request: RequestId,
+    pub(super) client: ClientId,
+    /// The client exited while this was running.
+    pub(super) client_gone: bool,
+    pub(super) token: Token,
+    /// The leader of the last look; `None` before the first.
+    found: Option<Leader>,
+    /// The ballots of this acquire, from the first look on.
+    ballot: Option<Ballot>,
+    /// A block of this acquire may stand on disk.
+    balloted: bool,
+    /// Phase 2 or the commit failed in its I/O, so the value may be chosen (RETRACT of paxos-lease §9).
+    retract: bool,
+    /// The leader that a failed commit tried to write.
+    attempted: Option<Leader>,
+    step: Step,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Step {
+    Look(Running),
+    /// Reads the owner's delta lease; the wait for the owner goes on.
+    Owner(OwnerWait, Running),
+    Pause(OwnerWait, Time),
+    /// Has the leader changed meanwhile?
+    OwnerLeader(OwnerWait, Running),
+    /// The owner is alive: has it released?
+    OwnerBlock(Running),
+    /// The check before each ballot.
+    Leader(Running),
+    Phase1Write(Running),
+    Phase1Read(Running),
+    Phase2Write(Running),
+    Phase2Read(Running),
+    Commit(Leader, Running),
+    BackOff,
+    /// Withdraws what a failed acquire may have left, then fails with the reason.
+    Undo(Box<Release>, Refusal),
+}
+
+/// What an acquire knows about an owner that may be dead. Taken once per look.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct OwnerWait {
+    /// When the owner was last seen alive, or when this wait began.
+    since: Second,
+    /// The stamp that it had then; `None` before the first look.
+    stamp: Option<Stamp>,
+    /// The observer's table, as far as it is about this very instance.
+    seen: Option<Observed>,
+    /// "At my most recent scan the timestamp had just changed."
+    seen_alive_at_last_check: bool,
+    /// io_timeout of the table entry, whatever generation it is of.
+    table_io_timeout: u64,
+    announced: bool,
+}
+
+/// How an acquire ended.
+#[derive(Debug)]
+pub(super) enum Finished {
+    Won(Won),
+    Refused(Refusal),
+    /// Refused, but something of it may stand on disk and is to be withdrawn first.
+    Retracting(Refusal, Release),
+    /// Refused, and the withdrawal goes on in the background.
+    Undoing(Refusal, Release),
+}
+
+/// What moves an acquire on.
+#[derive(Debug)]
+pub(super) enum Stimulus {
+    Io(Ended),
+    Woken,
+}
+
+type Progress = Result<(), Finished>;
+
+impl Acquire {
+    pub(super) fn new(request: RequestId, client: ClientId, token: Token) -> Acquire {
+        Acquire {
+            request,
+            client,
+            client_gone: false,
+            token,
+            found: None,
+            ballot: None,
+            balloted: false,
+            retract: false,
+            attempted: None,
+            step: Step::BackOff,
+        }
+    }
+
+    /// The I/O that it waits for.
+    pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
+        match &mut self.step {
+            Step::Look(io)
+            | Step::Owner(_, io)
+            | Step::OwnerLeader(_, io)
+            | Step::OwnerBlock(io)
+            | Step::Leader(io)
+            | Step::Phase1Write(io)
+            | Step::Phase1Read(io)
+            | Step::Phase2Write(io)
+            | Step::Phase2Read(io)
+            | Step::Commit(_, io) => Some(io),
+            Step::Undo(release, _) => release.running_mut(),
+            Step::Pause(..) | Step::BackOff => None,
+        }
+    }
+
+    /// RESTART: looks at everything anew.
+    pub(super) fn look(&mut self, worker: Task, cx: &mut Cx<'_>) {
+        let (disk, offset) = (self.token.place.disk, self.token.place.offset);
+        // Our own last block must stand there before we look, or we would misjudge what we have promised.
+        let op = Op::read_after(disk, offset, self.token.geometry.align(), self.token.block_offset());
+        self.step = Step::Look(cx.start(worker, op, self.token.timeout()));
+    }
+
+    /// Withdraws what may stand on disk, before failing with `why`.
+    pub(super) fn undo(&mut self, worker: Task, why: Refusal, mut release: Release, cx: &mut Cx<'_>) {
+        cx.event(Event::Retracting);
+        release.start(worker, cx);
+        self.step = Step::Undo(Box::new(release), why);
+    }
+
+    /// Moves on by one completion or wake. `lives`: the instance that the token is of still has its lockspace.
+    pub(super) fn advance(
+        &mut self,
+        worker: u8,
+        lockspace: Option<&Lockspace>,
+        lives: bool,
+        stimulus: Stimulus,
+        cx: &mut Cx<'_>,
+    ) -> Option<Finished> {
+        let ended = match stimulus {
+            Stimulus::Io(ended) => Some(ended),
+            Stimulus::Woken => match self.running_mut().cloned() {
+                Some(running) => match cx.given_up(&running) {
+                    Some(why) => Some(Err(why)),
+                    None => return None,
+                },
+                None => None,
+            },
+        };
+        let undoing = matches!(self.step, Step::Undo(..));
+        if !lives && !undoing && cx.config.profile.failing_acquire == FailingAcquire::Stops {
+            return Some(Finished::Refused(Refusal::LockspaceFailing));
+        }
+        let step = core::mem::replace(&mut self.step, Step::BackOff);
+        self.step(worker, lockspace, step, ended, cx).err()
+    }
+
+    fn step(
+        &mut self,
+        worker: u8,
+        lockspace: Option<&Lockspace>,
+        step: Step,
+        ended: Option<Ended>,
+        cx: &mut Cx<'_>,
+    ) -> Progress {
+        let task = Task::Worker(worker);
+        match (step, ended) {
+            (Step::Look(_), Some(ended)) => self.looked(worker, lockspace, ended, cx),
+            (Step::Owner(wait, _), Some(ended)) => self.owner_read(worker, lockspace, wait, ended, cx),
+            (Step::Pause(wait, due), None) => {
+                if cx.now < due {
+                    cx.wake_at(task, due);
+                    self.step = Step::Pause(wait, due);
+                    return Ok(());
+                }
+                let io = self.start_leader_read(task, cx);
+                self.step = Step::OwnerLeader(wait, io);
+                Ok(())
+            }
+            (Step::OwnerLeader(wait, _), Some(ended)) => {
+                let leader = match ended.and_then(|data| self.token.read_leader(&data)) {
+                    Ok(leader) => leader,
+                    Err(why) => return self.fail(why, cx),
+                };
+                if Some(&leader) != self.found.as_ref() {
+                    cx.event(Event::Restarted { worker });
+                    self.look(task, cx);
+                    return Ok(());
+                }
+                self.read_owner(task, lockspace, wait, cx)
+            }
+            (Step::OwnerBlock(_), Some(ended)) => {
+                if self.owner_has_released(ended, &cx.config.profile) {
+                    self.run(worker, Takeable::Released, false, cx)
+                } else {
+                    self.fail(Refusal::AcquireIdLive, cx)
+                }
+            }
+            (Step::Leader(_), Some(ended)) => match ended.and_then(|data| self.token.read_leader(&data)) {
+                Ok(leader) => self.check_leader(worker, leader, cx),
+                Err(why) => self.fail(why, cx),
+            },
+            (Step::Phase1Write(_), Some(ended)) => match ended {
+                Ok(_) => {
+                    let io = self.start_ballot_read(task, cx);
+                    self.step = Step::Phase1Read(io);
+                    Ok(())
+                }
+                Err(_) => self.fail(Refusal::DblockWrite, cx),
+            },
+            (Step::Phase1Read(_), Some(ended)) => {
+                let Ok(area) = ended else { return self.fail(Refusal::DblockRead, cx) };
+                let (size, hosts) = (self.token.geometry.sector(), self.found().num_hosts);
+                match self.ballot().phase1_read(&cx.config.profile, &area, size, hosts) {
+                    Ok(best) => {
+                        if best.is_some_and(|best| best.inp != self.token.host) {
+                            cx.rare(Rare::AdoptedOther);
+                        }
+                        let block = self.ballot().phase2(best, cx.now.second());
+                        let io = self.start_block_write(task, &block, cx);
+                        self.step = Step::Phase2Write(io);
+                        Ok(())
+                    }
+                    Err(why) => self.aborted(worker, why, cx),
+                }
+            }
+            (Step::Phase2Write(_), Some(ended)) => match ended {
+                Ok(_) => {
+                    let io = self.start_ballot_read(task, cx);
+                    self.step = Step::Phase2Read(io);
+                    Ok(())
+                }
+                Err(_) => {
+                    self.retract = true;
+                    self.fail(Refusal::DblockWrite, cx)
+                }
+            },
+            (Step::Phase2Read(_), Some(ended)) => {
+                let Ok(area) = ended else {
+                    self.retract = true;
+                    return self.fail(Refusal::DblockRead, cx);
+                };
+                let (size, hosts) = (self.token.geometry.sector(), self.found().num_hosts);
+                match self.ballot().phase2_read(&cx.config.profile, &area, size, hosts) {
+                    Ok(()) => {
+                        let found = self.found().clone();
+                        let leader = self.ballot().commit(&found, cx.now.second());
+                        let (lver, owner, generation) = (leader.lver, leader.owner_id, leader.owner_generation);
+                        cx.event(Event::Chosen { worker, lver, owner, generation });
+                        let (disk, offset) = (self.token.place.disk, self.token.place.offset);
+                        let op = Op::write(disk, offset, self.token.sector(), leader.sector());
+                        let io = cx.start(task, op, self.token.timeout());
+                        self.step = Step::Commit(leader, io);
+                        Ok(())
+                    }
+                    Err(why) => self.aborted(worker, why, cx),
+                }
+            }
+            (Step::Commit(leader, _), Some(ended)) => match ended {
+                Ok(_) => match self.ballot().judge(&cx.config.profile, &leader) {
+                    Verdict::Mine => self.won(leader),
+                    Verdict::MineButOver => {
+                        cx.event(Event::Restarted { worker });
+                        self.look(task, cx);
+                        Ok(())
+                    }
+                    Verdict::Other => self.fail(Refusal::AcquireOther, cx),
+                },
+                Err(why) => {
+                    self.retract = true;
+                    self.attempted = Some(leader);
+                    self.fail(why, cx)
+                }
+            },
+            (Step::BackOff, None) => {
+                let io = self.start_leader_read(task, cx);
+                self.step = Step::Leader(io);
+                Ok(())
+            }
+            (Step::Undo(mut release, why), Some(ended)) => match release.io_done(task, ended, cx) {
+                None => {
+                    self.step = Step::Undo(release, why);
+                    Ok(())
+                }
+                Some(Released::Done(_)) => Err(Finished::Refused(why)),
+                Some(Released::Again(_)) => Err(Finished::Undoing(why, *release)),
+            },
+            (step, ended) => unreachable!("{step:?} is not moved by {ended:?}"),
+        }
+    }
+
+    fn found(&self) -> &Leader {
+        self.found.as_ref().expect("the look came first")
+    }
+
+    fn ballot(&mut self) -> &mut Ballot {
+        self.ballot.as_mut().expect("the look came first")
+    }
+
+    fn start_leader_read(&self, worker: Task, cx: &mut Cx<'_>) -> Running {
+        let op = Op::read(self.token.place.disk, self.token.place.offset, self.token.sector());
+        cx.start(worker, op, self.token.timeout())
+    }
+
+    fn start_ballot_read(&self, worker: Task, cx: &mut Cx<'_>) -> Running {
+        let length = self.token.geometry.ballot_length(self.found().num_hosts);
+        cx.start(worker, Op::read(self.token.place.disk, self.token.place.offset, length), self.token.timeout())
+    }
+
+    fn start_block_write(&self, worker: Task, block: &HostBlock, cx: &mut Cx<'_>) -> Running {
+        let op = Op::write(self.token.place.disk, self.token.block_offset(), self.token.sector(), block.sector());
+        cx.start(worker, op, self.token.timeout())
+    }
+
+    // Look.
+
+    fn looked(&mut self, worker: u8, lockspace: Option<&Lockspace>, ended: Ended, cx: &mut Cx<'_>) -> Progress {
+        let task = Task::Worker(worker);
+        let read = ended.and_then(|data| Ok((self.token.read_leader(&data)?, data)));
+        let (leader, data) = match read {
+            Ok(read) => read,
+            Err(why) => return self.fail(why, cx),
+        };
+        let looked = match ballot::look(&data, self.token.geometry.sector(), leader.num_hosts, self.token.host) {
+            Ok(looked) => looked,
+            Err(why) => return self.fail(why, cx),
+        };
+        match Geometry::from_leader(leader.sector_size, leader.flags) {
+            Ok(geometry) if geometry != self.token.geometry => {
+                self.token.geometry = geometry;
+                self.look(task, cx);
+                return Ok(());
+            }
+            Ok(_) => {}
+            Err(why) => return self.fail(why, cx),
+        }
+        let profile = cx.config.profile;
+        let (lver, overruled) = ballot::version(&profile, &leader, &looked);
+        let mbal = ballot::first_mbal(looked.max_mbal, self.token.host, leader.max_hosts);
+        let (me, generation) = (self.token.host, self.token.generation);
+        self.ballot = Some(Ballot::new(me, generation, lver, mbal, looked.own, &profile));
+        self.balloted = false;
+        self.found = Some(leader.clone());
+        let takeable = if overruled {
+            Some(Takeable::LeaderRegressed)
+        } else if leader.timestamp.is_free() {
+            Some(Takeable::Free)
+        } else if leader.owner_id == me && leader.owner_generation == generation {
+            Some(Takeable::Mine)
+        } else if leader.owner_id == me && leader.owner_generation < generation {
+            Some(Takeable::MyEarlierLife)
+        } else {
+            None
+        };
+        if let Some(because) = takeable {
+            return self.run(worker, because, true, cx);
+        }
+        let Some(lockspace) = lockspace else { return self.fail(Refusal::AcquireLockspace, cx) };
+        let wait = OwnerWait::new(lockspace, &leader, cx);
+        self.read_owner(task, Some(lockspace), wait, cx)
+    }
+
+    // The owner.
+
+    fn read_owner(
+        &mut self,
+        worker: Task,
+        lockspace: Option<&Lockspace>,
+        wait: OwnerWait,
+        cx: &mut Cx<'_>,
+    ) -> Progress {
+        let Some(lockspace) = lockspace else { return self.fail(Refusal::AcquireLockspace, cx) };
+        let offset = lockspace.place.offset + lockspace.geometry.delta_offset(self.found().owner_id);
+        let op = Op::read(lockspace.place.disk, offset, u64::from(lockspace.geometry.sector()));
+        let io = cx.start(worker, op, self.token.timeout());
+        self.step = Step::Owner(wait, io);
+        Ok(())
+    }
+
+    fn owner_read(
+        &mut self,
+        worker: u8,
+        lockspace: Option<&Lockspace>,
+        mut wait: OwnerWait,
+        ended: Ended,
+        cx: &mut Cx<'_>,
+    ) -> Progress {
+        let task = Task::Worker(worker);
+        let Some(lockspace) = lockspace else { return self.fail(Refusal::AcquireLockspace, cx) };
+        let record =
+            ended.and_then(|data| DeltaLease::read(&data.sector_at(0, lockspace.geometry.sector()), &lockspace.name));
+        let record = match record {
+            Ok(record) => record,
+            Err(why) => return self.fail(why, cx),
+        };
+        let (owner, generation) = (self.found().owner_id, self.found().owner_generation);
+        if record.timestamp.is_free() {
+            return self.run(worker, Takeable::OwnerLeft, false, cx);
+        }
+        if record.owner_id != owner || record.owner_generation > generation {
+            return self.run(worker, Takeable::OwnerRejoined, false, cx);
+        }
+        match wait.stamp {
+            // "First sight: no live/dead decision."
+            None => wait.stamp = Some(record.timestamp),
+            Some(stamp) => {
+                if record.timestamp != stamp || wait.seen_alive_at_last_check {
+                    return self.owner_alive(task, cx);
+                }
+                if cx.now.second().since(wait.since) > wait.dead_age(&record, &self.token, cx) {
+                    return self.run(worker, Takeable::OwnerDead, false, cx);
+                }
+            }
+        }
+        if !wait.announced {
+            wait.announced = true;
+            cx.event(Event::OwnerWait { worker, owner, generation });
+        }
+        let due = cx.now.after(OWNER_PAUSE);
+        cx.wake_at(task, due);
+        self.step = Step::Pause(wait, due);
+        Ok(())
+    }
+
+    fn owner_alive(&mut self, worker: Task, cx: &mut Cx<'_>) -> Progress {
+        let (owner, writer) = (self.found().owner_id, self.found().write_id);
+        if writer == owner {
+            return self.fail(Refusal::AcquireIdLive, cx);
+        }
+        let offset = self.token.place.offset + self.token.geometry.block_offset(owner);
+        let io = cx.start(worker, Op::read(self.token.place.disk, offset, self.token.sector()), self.token.timeout());
+        self.step = Step::OwnerBlock(io);
+        Ok(())
+    }
+
+    /// RELEASED in the owner's block. Only a flag of the leader's own version, or of a later one, is about this
+    /// ownership; 3.8.5 looks at neither version nor checksum.
+    fn owner_has_released(&self, ended: Ended, profile: &Profile) -> bool {
+        let Ok(data) = ended else { return false };
+        let bytes = data.sector_at(0, self.token.geometry.sector());
+        match profile.regressed_leader {
+            RegressedLeader::Believed => HostBlock::peek(&bytes).1.released(),
+            RegressedLeader::Overruled => {
+                HostBlock::read(&bytes).is_ok_and(|block| block.released() && block.lver >= self.found().lver)
+            }
+        }
+    }
+
+    // Ballots.
+
+    /// RUN: the lease may be taken. A leader that was read just now serves for the next check, too ("reuse").
+    fn run(&mut self, worker: u8, because: Takeable, fresh: bool, cx: &mut Cx<'_>) -> Progress {
+        let lver = self.ballot().lver;
+        cx.event(Event::Run { worker, because, lver });
+        if fresh {
+            let leader = self.found().clone();
+            return self.check_leader(worker, leader, cx);
+        }
+        let io = self.start_leader_read(Task::Worker(worker), cx);
+        self.step = Step::Leader(io);
+        Ok(())
+    }
+
+    /// RETRY: is the leader still the one that was judged?
+    fn check_leader(&mut self, worker: u8, leader: Leader, cx: &mut Cx<'_>) -> Progress {
+        let task = Task::Worker(worker);
+        let next = self.ballot().lver;
+        let (me, generation) = (self.token.host, self.token.generation);
+        if leader.lver == next {
+            if (leader.owner_id, leader.owner_generation) != (me, generation) {
+                self.found = Some(leader);
+                return self.fail(Refusal::AcquireOwned, cx);
+            }
+            // "Our value was committed by somebody else." Which is only good news if it is the value of this very
+            // acquire: with a block that says RELEASED, or none yet, it is one that was given up before.
+            let ours = self.balloted && !self.ballot().own.released();
+            if cx.config.profile.own_vote == OwnVote::Forgotten || ours {
+                cx.rare(Rare::CommittedByOther);
+                return self.won(leader);
+            }
+        }
+        if Some(&leader) != self.found.as_ref() {
+            cx.event(Event::Restarted { worker });
+            self.look(task, cx);
+            return Ok(());
+        }
+        let profile = cx.config.profile;
+        let (lver, mbal) = (next, self.ballot().mbal);
+        cx.event(Event::Ballot { worker, lver, mbal });
+        let block = self.ballot().phase1(&profile);
+        if self.ballot().kept_vote() {
+            cx.rare(Rare::KeptOwnVote);
+        }
+        self.balloted = true;
+        let io = self.start_block_write(task, &block, cx);
+        self.step = Step::Phase1Write(io);
+        Ok(())
+    }
+
+    fn aborted(&mut self, worker: u8, why: Refusal, cx: &mut Cx<'_>) -> Progress {
+        let task = Task::Worker(worker);
+        if !matches!(why, Refusal::DblockLver | Refusal::DblockMbal) {
+            return self.fail(why, cx);
+        }
+        cx.event(Event::BallotAborted { worker, why });
+        let stride = self.found().max_hosts;
+        let ballot = self.ballot();
+        ballot.mbal = Mbal(ballot.mbal.0 + stride);
+        cx.wake_within(task, cx.now, cx.now.after(BACK_OFF_MAX));
+        self.step = Step::BackOff;
+        Ok(())
+    }
+
+    // Ends.
+
+    fn won(&mut self, leader: Leader) -> Progress {
+        let block = self.ballot().own;
+        Err(Finished::Won(Won { token: self.token.clone(), leader, block }))
+    }
+
+    /// The acquire failed. What it may have left on disk is withdrawn first.
+    fn fail(&mut self, why: Refusal, cx: &Cx<'_>) -> Progress {
+        Err(match self.block_to_retract(why, &cx.config.profile) {
+            Some(block) => {
+                let release = Release::new(self.token.clone(), Some(block), self.attempted.take());
+                Finished::Retracting(why, release)
+            }
+            None => Finished::Refused(why),
+        })
+    }
+
+    fn block_to_retract(&mut self, why: Refusal, profile: &Profile) -> Option<HostBlock> {
+        match profile.retract {
+            // "For a fresh acquire the stored copy was never filled in, so the sector becomes an all-zero dblock."
+            Retract::Zeroed => self.retract.then_some(HostBlock { flags: HostBlock::RELEASED, ..HostBlock::default() }),
+            Retract::VoteReleased => {
+                let decided_for_another = matches!(why, Refusal::AcquireOwned | Refusal::AcquireOther);
+                let ballot = self.ballot.as_ref()?;
+                let undecided = ballot.own.lver > self.found.as_ref().map_or(Lver(0), |leader| leader.lver);
+                let open = ballot.may_be_chosen() && !decided_for_another && (undecided || self.retract);
+                open.then_some(HostBlock { flags: ballot.own.flags | HostBlock::RELEASED, ..ballot.own })
+            }
+        }
+    }
+}
+
+impl OwnerWait {
+    fn new(lockspace: &Lockspace, leader: &Leader, cx: &Cx<'_>) -> OwnerWait {
+        let entry = lockspace.table.host(leader.owner_id);
+        let about_this_instance = entry.filter(|entry| {
+            lockspace.table.last_check != Second::NEVER
+                && entry.last_live != Second::NEVER
+                && (entry.owner_id, entry.owner_generation) == (leader.owner_id, leader.owner_generation)
+        });
+        OwnerWait {
+            since: about_this_instance.map_or(cx.now.second(), |entry| entry.last_live),
+            stamp: about_this_instance.map(|entry| entry.timestamp),
+            seen: about_this_instance.cloned(),
+            seen_alive_at_last_check: entry
+                .is_some_and(|entry| entry.last_live != Second::NEVER && entry.last_live == lockspace.table.last_check),
+            table_io_timeout: entry.map_or(0, |entry| entry.io_timeout),
+            announced: false,
+        }
+    }
+
+    /// Seconds without a sign of life after which this owner is dead.
+    fn dead_age(&self, record: &DeltaLease, token: &Token, cx: &Cx<'_>) -> u64 {
+        let or_own = |io_timeout: u64| if io_timeout == 0 { token.io_timeout } else { io_timeout };
+        let io_timeout = match cx.config.profile.owner_io_timeout {
+            OwnerIoTimeout::Table => or_own(self.table_io_timeout),
+            OwnerIoTimeout::Largest => {
+                let seen = self.seen.as_ref().map_or(0, |entry| entry.io_timeout);
+                or_own(seen.max(u64::from(record.io_timeout)))
+            }
+        };
+        cx.config.dead_age(io_timeout)
+    }
+}
+
+impl Visit for Acquire {
+    fn visit(&mut self, numbers: &mut dyn Numbers) {
+        self.token.visit(numbers);
+        for leader in self.found.iter_mut().chain(&mut self.attempted) {
+            leader.visit(numbers);
+        }
+        if let Some(ballot) = &mut self.ballot {
+            numbers.generation(ballot.me, &mut ballot.generation);
+            numbers.lver(&mut ballot.lver);
+            numbers.mbal(&mut ballot.mbal);
+            ballot.own.visit(numbers);
+        }
+        let owner = self.found.as_ref().map_or(HostId::NONE, |leader| leader.owner_id);
+        match &mut self.step {
+            Step::Owner(wait, _) | Step::OwnerLeader(wait, _) => wait.visit(owner, numbers),
+            Step::Pause(wait, due) => {
+                wait.visit(owner, numbers);
+                numbers.time(due);
+            }
+            Step::Commit(leader, _) => leader.visit(numbers),
+            Step::Undo(release, _) => return release.visit(numbers),
+            _ => {}
+        }
+        if let Some(io) = self.running_mut() {
+            io.visit(numbers);
+        }
+    }
+}
+
+impl OwnerWait {
+    fn visit(&mut self, owner: HostId, numbers: &mut dyn Numbers) {
+        numbers.second(&mut self.since);
+        if let Some(stamp) = &mut self.stamp {
+            numbers.stamp(owner, stamp);
+        }
+        if let Some(entry) = &mut self.seen {
+            numbers.generation(owner, &mut entry.owner_generation);
+            numbers.stamp(owner, &mut entry.timestamp);
+            numbers.second(&mut entry.last_live);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! I/O under way: slots, deadlines, and who must wait for whom.
+//!
+//! An I/O is never cancelled. When a task gives up on one, the slot is *abandoned*: it stays taken until its completion
+//! comes, perhaps minutes later, perhaps with effect.
+
+use crate::Refusal;
+use crate::numbers::{Numbers, Span, Time, Visit};
+use crate::profile::{Config, OutstandingWrite};
+use crate::seam::{DiskId, Event, IoResult, LsId, Output, Outputs, Rare, ReadData, Slot, Task};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// How late a task may run after the moment it waited for: the scheduler's freedom, no fault.
+pub(crate) const SCHEDULING: Span = Span::from_millis(50);
+
+/// What every part of the engine works with during one call.
+pub(crate) struct Cx<'a> {
+    pub(crate) now: Time,
+    pub(crate) config: &'a Config,
+    pub(crate) io: &'a mut Io,
+    pub(crate) out: &'a mut Outputs,
+}
+
+impl Cx<'_> {
+    pub(crate) fn event(&mut self, event: Event) {
+        self.out.push(Output::Event(event));
+    }
+
+    pub(crate) fn rare(&mut self, rare: Rare) {
+        self.event(Event::Rare(rare));
+    }
+
+    /// Wakes `task` at `due`, as promptly as the scheduler can.
+    pub(crate) fn wake_at(&mut self, task: Task, due: Time) {
+        self.wake_within(task, due, due.after(SCHEDULING));
+    }
+
+    pub(crate) fn wake_within(&mut self, task: Task, earliest: Time, latest: Time) {
+        self.out.push(Output::WakeWithin { task, earliest, latest });
+    }
+}
+
+/// One read or write, before it is issued.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Op {
+    pub(crate) disk: DiskId,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    /// The bytes of a write.
+    pub(crate) bytes: Option<Arc<[u8]>>,
+    /// The sector that must have no write outstanding before this may be issued, where the profile asks for that.
+    pub(crate) after_writes_to: Option<u64>,
+}
+
+impl Op {
+    pub(crate) fn read(disk: DiskId, offset: u64, length: u64) -> Op {
+        Op { disk, offset, length, bytes: None, after_writes_to: None }
+    }
+
+    /// A read that is to see what our own writes to `sector` left there.
+    pub(crate) fn read_after(disk: DiskId, offset: u64, length: u64, sector: u64) -> Op {
+        Op { after_writes_to: Some(sector), ..Op::read(disk, offset, length) }
+    }
+
+    pub(crate) fn write(disk: DiskId, offset: u64, length: u64, bytes: Arc<[u8]>) -> Op {
+        Op { disk, offset, length, bytes: Some(bytes), after_writes_to: Some(offset) }
+    }
+}
+
+/// The I/O that a task waits for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Running {
+    /// Where it runs; `None` while it waits to be issued.
+    slot: Option<Slot>,
+    /// What to issue, while it waits.
+    waiting: Option<Op>,
+    timeout: Span,
+    /// When the task gives up.
+    deadline: Time,
+}
+
+impl Running {
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        self.slot
+    }
+}
+
+impl Visit for Running {
+    fn visit(&mut self, numbers: &mut dyn Numbers) {
+        numbers.time(&mut self.deadline);
+    }
+}
+
+/// What became of the I/O that a task waited for.
+pub(crate) type Ended = Result<ReadData, Refusal>;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct InFlight {
+    task: Task,
+    disk: DiskId,
+    offset: u64,
+    write: bool,
+    abandoned: bool,
+}
+
+/// All slots of a host.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Io {
+    slots: Vec<Option<InFlight>>,
+}
+
+/// A completion, and what it means.
+pub(crate) enum Routed {
+    /// The task was waiting for it.
+    Awaited(Task, Ended),
+    /// The task had given it up.
+    Late(Task, Slot, Ended),
+}
+
+impl Io {
+    /// How many I/Os a task can have in the kernel, stuck ones included (daemon §1).
+    fn aio_slots(task: Task) -> usize {
+        match task {
+            Task::Lockspace(_) => 4,
+            Task::Main | Task::Worker(_) | Task::Resource => 2,
+        }
+    }
+
+    fn may_issue(&self, task: Task, op: &Op, config: &Config) -> Result<(), Rare> {
+        let taken = self.slots.iter().flatten().filter(|io| io.task == task).count();
+        if taken >= Io::aio_slots(task) {
+            return Err(Rare::NoAioSlot);
+        }
+        if config.profile.outstanding_write == OutstandingWrite::Awaited
+            && let Some(sector) = op.after_writes_to
+            && self.write_outstanding(op.disk, sector)
+        {
+            return Err(Rare::SectorBusy);
+        }
+        Ok(())
+    }
+
+    /// Whether a write of ours to this sector may still take effect.
+    pub(crate) fn write_outstanding(&self, disk: DiskId, offset: u64) -> bool {
+        self.slots.iter().flatten().any(|io| io.write && io.disk == disk && io.offset == offset)
+    }
+
+    /// Whether `task` has I/Os in the kernel that it gave up.
+    pub(crate) fn any_of(&self, task: Task) -> bool {
+        self.slots.iter().flatten().any(|io| io.task == task)
+    }
+
+    fn issue(&mut self, task: Task, op: Op, out: &mut Outputs) -> Slot {
+        let free = self.slots.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        let slot = Slot(u16::try_from(free).expect("fewer than 65,536 I/Os under way"));
+        let Op { disk, offset, length, bytes, .. } = op;
+        self.slots[free] = Some(InFlight { task, disk, offset, write: bytes.is_some(), abandoned: false });
+        out.push(match bytes {
+            Some(bytes) => Output::Write { task, slot, disk, offset, length, bytes },
+            None => Output::Read { task, slot, disk, offset, length },
+        });
+        slot
+    }
+
+    /// A completion. The slot is free from here on.
+    pub(crate) fn done(&mut self, slot: Slot, result: IoResult) -> Routed {
+        let place = self.slots.get_mut(usize::from(slot.0)).and_then(Option::take);
+        let io = place.expect("a completion belongs to an I/O that was issued and has not completed");
+        let ended = match result {
+            IoResult::Read(data) => {
+                assert!(!io.write, "a write completes as a write");
+                Ok(data)
+            }
+            IoResult::Written => {
+                assert!(io.write, "a read completes with data");
+                Ok(ReadData { unit: 1, runs: Vec::new() })
+            }
+            IoResult::Short => Err(Refusal::ShortIo),
+            IoResult::Failed(errno) => Err(Refusal::Errno(errno)),
+            IoResult::NoDevice => Err(Refusal::NoDevice),
+        };
+        if io.abandoned { Routed::Late(io.task, slot, ended) } else { Routed::Awaited(io.task, ended) }
+    }
+}
+
+impl Cx<'_> {
+    /// Starts an I/O for `task` and wakes the task at its deadline.
+    pub(crate) fn start(&mut self, task: Task, op: Op, timeout: Span) -> Running {
+        let deadline = self.now.after(timeout);
+        self.wake_at(task, deadline);
+        match self.io.may_issue(task, &op, self.config) {
+            Ok(()) => {
+                let slot = self.io.issue(task, op, self.out);
+                Running { slot: Some(slot), waiting: None, timeout, deadline }
+            }
+            Err(rare) => {
+                self.rare(rare);
+                Running { slot: None, waiting: Some(op), timeout, deadline }
+            }
+        }
+    }
+
+    /// After a completion: issues what waited for it. Its time counts from here.
+    pub(crate) fn issue_waiting(&mut self, task: Task, running: &mut Running) {
+        if let Some(op) = running.waiting.take() {
+            if self.io.may_issue(task, &op, self.config).is_ok() {
+                running.slot = Some(self.io.issue(task, op, self.out));
+                running.deadline = self.now.after(running.timeout);
+                self.wake_at(task, running.deadline);
+            } else {
+                running.waiting = Some(op);
+            }
+        }
+    }
+
+    /// The task was woken: has its I/O exceeded its time? Then it is given up.
+    pub(crate) fn given_up(&mut self, running: &Running) -> Option<Refusal> {
+        if self.now < running.deadline {
+            return None;
+        }
+        match (running.slot, &running.waiting) {
+            (Some(slot), _) => {
+                let io = self.io.slots[usize::from(slot.0)].as_mut();
+                io.expect("the awaited I/O is in flight").abandoned = true;
+                Some(Refusal::AioTimeout)
+            }
+            // "After that many stuck I/Os in one thread, the next I/O waits up to its own timeout for a slot and then
+            // fails with -2" (paxos-lease, notation). A sector that stays busy fails the way a slow one does.
+            (None, Some(op)) => match self.io.may_issue_reason(op, self.config) {
+                Some(Rare::SectorBusy) => Some(Refusal::AioTimeout),
+                _ => Some(Refusal::NotFound),
+            },
+            (None, None) => unreachable!("an I/O runs or waits"),
+        }
+    }
+}
+
+impl Io {
+    fn may_issue_reason(&self, op: &Op, config: &Config) -> Option<Rare> {
+        let awaited = config.profile.outstanding_write == OutstandingWrite::Awaited;
+        match op.after_writes_to {
+            Some(sector) if awaited && self.write_outstanding(op.disk, sector) => Some(Rare::SectorBusy),
+            _ => None,
+        }
+    }
+}
+
+/// The task that serves a lockspace.
+pub(crate) fn thread_of(id: LsId) -> Task {
+    Task::Lockspace(id)
+}

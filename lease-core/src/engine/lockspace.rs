@@ -1,0 +1,794 @@
+//! One lockspace of this host: the thread that joins it, renews its delta lease and leaves it (delta-lease §2–§4).
+//!
+//! The thread runs for as long as the lockspace is known. What the main loop decides (failure, killing, removal) stands
+//! in [`super::recovery`]; the two meet in a few fields, as the threads of the daemon do.
+
+use super::io::{Cx, Ended, Op, Running, thread_of};
+use super::observe::Table;
+use crate::Refusal;
+use crate::format::{Bitmap, DeltaLease, Geometry, HostEvent, Name, SectorKind, magic};
+use crate::numbers::{Generation, HostId, Numbers, Second, Span, Time, Visit};
+use crate::profile::{AbortedJoin, LostHostId, Rejoin, RenewalAge};
+use crate::seam::{Event, LsId, Output, Place, Rare, ReadData, Slot, WatchdogAnswer, WatchdogMessage};
+
+/// How often a thread looks whether it is to stop, and the daemon whether a join or a removal is done.
+pub(super) const POLL: Span = Span::SECOND;
+/// Between the moment a renewal is due, or the one before failed, and its first I/O (delta-lease §3).
+const RENEWAL_PAUSE: Span = Span::from_millis(500);
+/// What the one-second steps of a long wait add up to beyond its length.
+const LONG_WAIT_SLACK: Span = Span::from_millis(250);
+/// How long a thread that ends waits for I/O it gave up (delta-lease §4).
+const DRAIN: Span = Span::from_secs(120);
+/// Bytes that tell the sizes of a lockspace (delta-lease §6).
+const SIZES: u64 = 4096;
+/// Major version of delta lease records, the upper half of their version word (ondisk §3).
+const DELTA_MAJOR: u32 = 3;
+/// The shortest wait for a late read, where it is configured as 0 (delta-lease §3).
+const SHORTEST_EXTEND: Span = Span::from_millis(500);
+
+/// On which of the daemon's lists a lockspace is (daemon §2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum List {
+    /// Being joined.
+    Add,
+    /// In use.
+    Spaces,
+    /// Its thread is ending.
+    Rem,
+}
+
+/// A lockspace.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Lockspace {
+    pub(super) name: Name,
+    pub(super) host_id: HostId,
+    pub(super) place: Place,
+    /// Seconds.
+    pub(super) io_timeout: u64,
+    pub(super) geometry: Geometry,
+    pub(super) list: List,
+    /// The life of the host id that this lockspace owns, once joined.
+    pub(super) generation: Generation,
+    /// Second of the last successful renewal, taken before its write was issued. An age, never compared with a stamp.
+    pub(super) last_success: Second,
+    /// A renewal's result that says the host id is lost. Sticky.
+    pub(super) corrupt: Option<Refusal>,
+    /// The area as the last renewal read it, until the main loop looks.
+    pub(super) image: Option<ReadData>,
+    pub(super) table: Table,
+    /// Its users are being killed.
+    pub(super) killing: bool,
+    /// An administrator wants it gone.
+    pub(super) removal: bool,
+    /// What came of the join, until the worker that asked for it looks.
+    pub(super) joined: Option<Result<(), Refusal>>,
+    /// It is known that nothing of an earlier life of ours on this host id still runs: the system booted since, or this
+    /// daemon itself saw all its users gone.
+    old_life_is_over: bool,
+    /// The connection to wdmd stands.
+    connected: bool,
+    /// The thread is to end.
+    stop: bool,
+    /// The record as last successfully written (L), and whether the last renewal succeeded.
+    record: DeltaLease,
+    renewed: bool,
+    /// A read of the area that timed out, and what it brought since.
+    late_read: Option<(Slot, Option<Ended>)>,
+    thread: Thread,
+}
+
+/// What the thread is doing.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Thread {
+    ReadSizes(Running),
+    Connecting,
+    /// A1.
+    ReadRecord(Running),
+    /// A2: waits for a sign of life of whoever holds the host id.
+    WaitHeld {
+        first: DeltaLease,
+        until: Time,
+    },
+    Reread {
+        first: DeltaLease,
+        io: Running,
+    },
+    Write {
+        record: DeltaLease,
+        second: Second,
+        theirs: u64,
+        io: Running,
+    },
+    Confirm {
+        record: DeltaLease,
+        second: Second,
+        until: Time,
+    },
+    ReadBack {
+        record: DeltaLease,
+        second: Second,
+        io: Running,
+    },
+    Arming,
+    /// Sets the slot free that an aborted join wrote: looks, then writes.
+    UndoRead {
+        record: DeltaLease,
+        why: Refusal,
+        io: Running,
+    },
+    UndoWrite {
+        why: Refusal,
+        io: Running,
+    },
+    /// Between renewals.
+    Sleeping,
+    /// R0: waits for the timed-out read of the renewal before.
+    Reaping {
+        since: Time,
+        until: Time,
+    },
+    /// R1.
+    ReadArea {
+        since: Time,
+        io: Running,
+    },
+    /// R2.
+    WriteRecord {
+        record: DeltaLease,
+        second: Second,
+        read: Span,
+        since: Time,
+        io: Running,
+    },
+    Freeing(Running),
+    Draining {
+        released: bool,
+        until: Time,
+    },
+    Ended,
+}
+
+/// What the daemon must do after the thread ran.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum After {
+    Nothing,
+    /// The join came to an end, well or not.
+    JoinEnded,
+    /// The main loop has something to look at.
+    News,
+    /// The thread is over: forget the lockspace.
+    Gone,
+}
+
+impl Lockspace {
+    /// Starts the thread.
+    pub(super) fn join(
+        id: LsId,
+        name: Name,
+        host_id: HostId,
+        place: Place,
+        io_timeout: u64,
+        old_life_is_over: bool,
+        cx: &mut Cx<'_>,
+    ) -> Lockspace {
+        let io = cx.start(thread_of(id), Op::read(place.disk, place.offset, SIZES), Span::from_secs(io_timeout));
+        let geometry = Geometry::S512A1M;
+        Lockspace {
+            name,
+            host_id,
+            place,
+            io_timeout,
+            geometry,
+            list: List::Add,
+            generation: Generation(0),
+            last_success: Second::NEVER,
+            corrupt: None,
+            image: None,
+            table: Table::default(),
+            killing: false,
+            removal: false,
+            joined: None,
+            old_life_is_over,
+            connected: false,
+            stop: false,
+            record: DeltaLease::fresh(geometry, name, 0),
+            renewed: false,
+            late_read: None,
+            thread: Thread::ReadSizes(io),
+        }
+    }
+
+    /// Whether a token of this instance is still good for a grant, as far as the profile looks.
+    pub(super) fn usable(&self) -> bool {
+        self.list == List::Spaces && !self.killing
+    }
+
+    /// Tells the thread to end; it notices within a second.
+    pub(super) fn stop(&mut self, id: LsId, cx: &mut Cx<'_>) {
+        self.stop = true;
+        let interruptible = matches!(self.thread, Thread::Sleeping | Thread::WaitHeld { .. } | Thread::Confirm { .. });
+        if interruptible {
+            cx.wake_within(thread_of(id), cx.now, cx.now.after(POLL));
+        }
+    }
+
+    /// The I/O that the thread waits for, if any.
+    pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
+        match &mut self.thread {
+            Thread::ReadSizes(io)
+            | Thread::ReadRecord(io)
+            | Thread::Reread { io, .. }
+            | Thread::Write { io, .. }
+            | Thread::ReadBack { io, .. }
+            | Thread::UndoRead { io, .. }
+            | Thread::UndoWrite { io, .. }
+            | Thread::ReadArea { io, .. }
+            | Thread::WriteRecord { io, .. }
+            | Thread::Freeing(io) => Some(io),
+            Thread::Connecting
+            | Thread::WaitHeld { .. }
+            | Thread::Confirm { .. }
+            | Thread::Arming
+            | Thread::Sleeping
+            | Thread::Reaping { .. }
+            | Thread::Draining { .. }
+            | Thread::Ended => None,
+        }
+    }
+
+    /// The thread was woken.
+    pub(super) fn woken(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
+        if let Some(running) = self.running_mut() {
+            let running = running.clone();
+            return match cx.given_up(&running) {
+                Some(why) => {
+                    if matches!(self.thread, Thread::ReadArea { .. })
+                        && let Some(slot) = running.slot()
+                    {
+                        self.late_read = Some((slot, None));
+                    }
+                    self.io_done(id, Err(why), cx)
+                }
+                None => After::Nothing,
+            };
+        }
+        match &self.thread {
+            Thread::WaitHeld { first, until } => {
+                if self.stop {
+                    return self.join_failed(id, Refusal::Aborted, cx);
+                }
+                if cx.now < *until {
+                    cx.wake_within(thread_of(id), *until, until.after(LONG_WAIT_SLACK));
+                    return After::Nothing;
+                }
+                let first = first.clone();
+                let io = self.start_own_read(id, cx);
+                self.thread = Thread::Reread { first, io };
+                After::Nothing
+            }
+            Thread::Confirm { record, second, until } => {
+                if self.stop {
+                    let record = record.clone();
+                    return self.abort_written(id, record, Refusal::Aborted, cx);
+                }
+                if cx.now < *until {
+                    cx.wake_within(thread_of(id), *until, until.after(LONG_WAIT_SLACK));
+                    return After::Nothing;
+                }
+                let (record, second) = (record.clone(), *second);
+                let io = self.start_own_read(id, cx);
+                self.thread = Thread::ReadBack { record, second, io };
+                After::Nothing
+            }
+            Thread::Sleeping if self.stop => self.leave(id, cx),
+            Thread::Sleeping => self.renew(id, cx),
+            Thread::Reaping { until, .. } if cx.now >= *until => {
+                self.late_read = None;
+                self.read_area(id, cx);
+                After::Nothing
+            }
+            Thread::Draining { released, until } if cx.now >= *until => {
+                let released = *released;
+                self.end(id, released, cx)
+            }
+            _ => After::Nothing,
+        }
+    }
+
+    /// The I/O that the thread waited for ended.
+    pub(super) fn io_done(&mut self, id: LsId, ended: Ended, cx: &mut Cx<'_>) -> After {
+        match core::mem::replace(&mut self.thread, Thread::Ended) {
+            Thread::ReadSizes(_) => match ended.and_then(|data| self.sizes(&data)) {
+                Ok(geometry) => {
+                    self.geometry = geometry;
+                    if cx.config.parameters.use_watchdog {
+                        self.thread = Thread::Connecting;
+                        self.connected = true;
+                        cx.out.push(Output::Watchdog { lockspace: id, message: WatchdogMessage::Connect });
+                        cx.out.push(Output::NoWake { task: thread_of(id) });
+                    } else {
+                        self.thread = Thread::ReadRecord(self.start_own_read(id, cx));
+                    }
+                    After::Nothing
+                }
+                Err(why) => self.join_failed(id, why, cx),
+            },
+            Thread::ReadRecord(_) => match self.own_record(ended) {
+                Ok(record) => self.look(id, record, cx),
+                Err(why) => self.join_failed(id, why, cx),
+            },
+            Thread::Reread { first, .. } => match self.own_record(ended) {
+                // "no sign of life", or "was released meanwhile; basis = the new read"
+                Ok(record) if record == first || record.timestamp.is_free() => {
+                    let theirs = self.io_timeout_of(&first);
+                    self.write_acquire(id, record, theirs, cx)
+                }
+                Ok(_) => self.join_failed(id, Refusal::HostIdBusy, cx),
+                Err(why) => self.join_failed(id, why, cx),
+            },
+            Thread::Write { record, second, theirs, .. } => match ended {
+                Ok(_) => {
+                    let until = cx.now.after(Span::from_secs(2 * theirs));
+                    cx.wake_within(thread_of(id), until, until.after(LONG_WAIT_SLACK));
+                    self.thread = Thread::Confirm { record, second, until };
+                    After::Nothing
+                }
+                Err(why) => self.abort_written(id, record, why, cx),
+            },
+            Thread::ReadBack { record, second, .. } => match self.own_record(ended) {
+                Ok(found) if found == record => {
+                    self.generation = record.owner_generation;
+                    self.record = record;
+                    self.renewed = true;
+                    self.last_success = second;
+                    if cx.config.parameters.use_watchdog {
+                        self.thread = Thread::Arming;
+                        let message = WatchdogMessage::Arm { renewal: second, expire: self.expire() };
+                        cx.out.push(Output::Watchdog { lockspace: id, message });
+                        cx.out.push(Output::NoWake { task: thread_of(id) });
+                        After::Nothing
+                    } else {
+                        self.join_succeeded(id, cx)
+                    }
+                }
+                Ok(_) => self.join_failed(id, Refusal::HostIdBusy, cx),
+                Err(why) => self.abort_written(id, record, why, cx),
+            },
+            Thread::UndoRead { record, why, .. } => match self.own_record(ended) {
+                Ok(found) if found == record => {
+                    let io = self.start_free_write(id, record, cx);
+                    self.thread = Thread::UndoWrite { why, io };
+                    After::Nothing
+                }
+                _ => self.join_failed(id, why, cx),
+            },
+            Thread::UndoWrite { why, .. } => self.join_failed(id, why, cx),
+            Thread::ReadArea { since, .. } => match ended {
+                Ok(data) => self.verify_and_write(id, data, since, cx),
+                Err(why) => self.renewal_failed(id, why, cx),
+            },
+            Thread::WriteRecord { record, second, read, since, .. } => {
+                let too_old = self.renewal_too_old(cx);
+                match ended {
+                    Ok(_) => {
+                        self.record = record;
+                        if too_old {
+                            cx.rare(Rare::RenewalTooOld);
+                            return self.renewal_failed(id, Refusal::Aborted, cx);
+                        }
+                        self.renewed = true;
+                        self.last_success = second;
+                        let timestamp = self.record.timestamp;
+                        cx.event(Event::Renewed { lockspace: id, timestamp, read, write: cx.now.since(since) });
+                        if !self.stop && cx.config.parameters.use_watchdog {
+                            let message = WatchdogMessage::TestLive { renewal: second, expire: self.expire() };
+                            cx.out.push(Output::Watchdog { lockspace: id, message });
+                        }
+                        self.sleep(id, cx)
+                    }
+                    Err(why) => self.renewal_failed(id, why, cx),
+                }
+            }
+            // "Failure of the write is logged only."
+            Thread::Freeing(_) => self.drain(id, ended.is_ok(), cx),
+            other => unreachable!("{other:?} waits for no I/O"),
+        }
+    }
+
+    /// An I/O completed that the thread had given up.
+    pub(super) fn late(&mut self, id: LsId, slot: Slot, ended: Ended, cx: &mut Cx<'_>) -> After {
+        match &self.thread {
+            Thread::Reaping { since, .. } if self.late_read.as_ref().is_some_and(|(late, _)| *late == slot) => {
+                let since = *since;
+                self.late_read = None;
+                match ended {
+                    Ok(data) => {
+                        cx.rare(Rare::LateReadAdopted);
+                        self.verify_and_write(id, data, since, cx)
+                    }
+                    Err(_) => {
+                        self.read_area(id, cx);
+                        After::Nothing
+                    }
+                }
+            }
+            Thread::Draining { released, .. } if !cx.io.any_of(thread_of(id)) => {
+                let released = *released;
+                self.end(id, released, cx)
+            }
+            _ => {
+                if let Some((late, data)) = &mut self.late_read
+                    && *late == slot
+                {
+                    *data = Some(ended);
+                }
+                After::Nothing
+            }
+        }
+    }
+
+    /// wdmd answered.
+    pub(super) fn watchdog(&mut self, id: LsId, answer: WatchdogAnswer, cx: &mut Cx<'_>) -> After {
+        match (&self.thread, answer) {
+            (Thread::Connecting, WatchdogAnswer::Ready { .. }) => {
+                self.thread = Thread::ReadRecord(self.start_own_read(id, cx));
+                After::Nothing
+            }
+            (Thread::Connecting, WatchdogAnswer::Refused) => {
+                self.connected = false;
+                self.join_failed(id, Refusal::WatchdogError, cx)
+            }
+            (Thread::Arming, WatchdogAnswer::Ready { fire_timeout })
+                if u64::from(fire_timeout) == cx.config.parameters.watchdog_fire_timeout =>
+            {
+                self.join_succeeded(id, cx)
+            }
+            (Thread::Arming, _) => {
+                // "Failure → -203 and the delta lease is released again" (daemon §2).
+                let io = self.start_free_write(id, self.record.clone(), cx);
+                self.thread = Thread::UndoWrite { why: Refusal::WatchdogError, io };
+                After::Nothing
+            }
+            _ => After::Nothing,
+        }
+    }
+
+    fn expire(&self) -> Second {
+        self.last_success.after(8 * self.io_timeout)
+    }
+
+    // Join.
+
+    fn sizes(&self, data: &ReadData) -> Result<Geometry, Refusal> {
+        let bytes = data.sector_at(0, SIZES as u32);
+        let (found, record) = DeltaLease::peek(&bytes);
+        if found != magic::DELTA {
+            return Err(Refusal::LeaderMagic);
+        }
+        if record.version >> 16 != DELTA_MAJOR {
+            return Err(Refusal::LeaderVersion);
+        }
+        let geometry = Geometry::from_leader(record.sector_size, record.flags)?;
+        if self.host_id.0 > geometry.max_hosts() {
+            return Err(Refusal::InvalidHostId);
+        }
+        Ok(geometry)
+    }
+
+    fn own_offset(&self) -> u64 {
+        self.place.offset + self.geometry.delta_offset(self.host_id)
+    }
+
+    fn timeout(&self) -> Span {
+        Span::from_secs(self.io_timeout)
+    }
+
+    fn start_own_read(&self, id: LsId, cx: &mut Cx<'_>) -> Running {
+        let (offset, length) = (self.own_offset(), u64::from(self.geometry.sector()));
+        cx.start(thread_of(id), Op::read_after(self.place.disk, offset, length, offset), self.timeout())
+    }
+
+    fn start_own_write(&self, id: LsId, record: &DeltaLease, timeout: Span, cx: &mut Cx<'_>) -> Running {
+        let (offset, length) = (self.own_offset(), u64::from(self.geometry.sector()));
+        let bytes = record.sector(&Bitmap::EMPTY);
+        cx.start(thread_of(id), Op::write(self.place.disk, offset, length, bytes), timeout)
+    }
+
+    fn start_free_write(&self, id: LsId, record: DeltaLease, cx: &mut Cx<'_>) -> Running {
+        let free = DeltaLease { timestamp: crate::numbers::Stamp::FREE, ..record };
+        self.start_own_write(id, &free, self.timeout(), cx)
+    }
+
+    fn own_record(&self, ended: Ended) -> Result<DeltaLease, Refusal> {
+        DeltaLease::read(&ended?.sector_at(0, self.geometry.sector()), &self.name)
+    }
+
+    /// N': what the record says of its owner, or our own where it says nothing.
+    fn io_timeout_of(&self, record: &DeltaLease) -> u64 {
+        if record.io_timeout == 0 { self.io_timeout } else { u64::from(record.io_timeout) }
+    }
+
+    fn look(&mut self, id: LsId, record: DeltaLease, cx: &mut Cx<'_>) -> After {
+        let theirs = self.io_timeout_of(&record);
+        if record.timestamp.is_free() {
+            return self.write_acquire(id, record, theirs, cx);
+        }
+        if record.owner_name.same(&cx.config.host_name) {
+            // A name alone does not tell whether processes of our last life still run (W2).
+            if cx.config.profile.rejoin == Rejoin::ByName || self.old_life_is_over {
+                return self.write_acquire(id, record, theirs, cx);
+            }
+            cx.rare(Rare::WaitedForOwnLife);
+        }
+        let until = cx.now.after(Span::from_secs(cx.config.dead_age(theirs)));
+        cx.wake_within(thread_of(id), until, until.after(LONG_WAIT_SLACK));
+        self.thread = Thread::WaitHeld { first: record, until };
+        if self.stop {
+            self.stop(id, cx);
+        }
+        After::Nothing
+    }
+
+    fn write_acquire(&mut self, id: LsId, found: DeltaLease, theirs: u64, cx: &mut Cx<'_>) -> After {
+        let second = cx.now.second();
+        let record = DeltaLease {
+            timestamp: second.stamp(),
+            io_timeout: (self.io_timeout & 0xff) as u16,
+            owner_id: self.host_id,
+            owner_generation: found.owner_generation.next(),
+            owner_name: found.owner_name.overwritten_by(&cx.config.host_name),
+            ..found
+        };
+        let io = self.start_own_write(id, &record, self.timeout(), cx);
+        self.thread = Thread::Write { record, second, theirs, io };
+        After::Nothing
+    }
+
+    /// A join ends after its write was issued: "nothing undoes it" in 3.8.5.
+    fn abort_written(&mut self, id: LsId, record: DeltaLease, why: Refusal, cx: &mut Cx<'_>) -> After {
+        match cx.config.profile.aborted_join {
+            AbortedJoin::LeftOwned => self.join_failed(id, why, cx),
+            AbortedJoin::SetFree => {
+                let io = self.start_own_read(id, cx);
+                self.thread = Thread::UndoRead { record, why, io };
+                After::Nothing
+            }
+        }
+    }
+
+    fn join_succeeded(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
+        let (generation, timestamp) = (self.generation, self.record.timestamp);
+        cx.event(Event::Joined { lockspace: id, host_id: self.host_id, generation, timestamp });
+        self.joined = Some(Ok(()));
+        self.sleep(id, cx);
+        After::JoinEnded
+    }
+
+    fn join_failed(&mut self, id: LsId, why: Refusal, cx: &mut Cx<'_>) -> After {
+        self.disarm(id, cx);
+        cx.out.push(Output::NoWake { task: thread_of(id) });
+        cx.event(Event::JoinFailed { lockspace: id, why });
+        self.thread = Thread::Ended;
+        self.joined = Some(Err(why));
+        After::JoinEnded
+    }
+
+    /// Closes the connection to wdmd, so that this lockspace asks for no reset any more.
+    pub(super) fn disarm(&mut self, id: LsId, cx: &mut Cx<'_>) {
+        if self.connected {
+            self.connected = false;
+            cx.out.push(Output::Watchdog { lockspace: id, message: WatchdogMessage::Disarm });
+        }
+    }
+
+    // Renew.
+
+    fn sleep(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
+        self.thread = Thread::Sleeping;
+        if self.stop {
+            cx.wake_within(thread_of(id), cx.now, cx.now.after(POLL));
+            return After::News;
+        }
+        let due = self.last_success.after(2 * self.io_timeout).start();
+        if !self.renewed || cx.now >= due {
+            cx.wake_at(thread_of(id), cx.now.after(RENEWAL_PAUSE));
+        } else {
+            // The thread looks once a second, at a phase of its own.
+            let earliest = due.after(RENEWAL_PAUSE);
+            cx.wake_within(thread_of(id), earliest, earliest.after(POLL));
+        }
+        After::News
+    }
+
+    fn renewal_too_old(&self, cx: &Cx<'_>) -> bool {
+        cx.config.profile.renewal_age == RenewalAge::Checked
+            && cx.now.second().since(self.last_success) >= 8 * self.io_timeout
+    }
+
+    fn renew(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
+        if self.corrupt.is_some() && cx.config.profile.lost_host_id == LostHostId::KillAtOnce {
+            return self.renewal_failed(id, Refusal::Aborted, cx);
+        }
+        if self.renewal_too_old(cx) {
+            cx.rare(Rare::RenewalTooOld);
+            return self.renewal_failed(id, Refusal::Aborted, cx);
+        }
+        match self.late_read.take() {
+            Some((_, Some(Ok(data)))) => {
+                cx.rare(Rare::LateReadAdopted);
+                self.verify_and_write(id, data, cx.now, cx)
+            }
+            Some((slot, None)) => {
+                self.late_read = Some((slot, None));
+                let extend = match cx.config.parameters.renewal_read_extend {
+                    None => self.timeout(),
+                    Some(0) => SHORTEST_EXTEND,
+                    Some(seconds) => Span::from_secs(seconds),
+                };
+                let until = cx.now.after(extend);
+                cx.wake_at(thread_of(id), until);
+                self.thread = Thread::Reaping { since: cx.now, until };
+                After::Nothing
+            }
+            Some((_, Some(Err(_)))) | None => {
+                self.read_area(id, cx);
+                After::Nothing
+            }
+        }
+    }
+
+    fn read_area(&mut self, id: LsId, cx: &mut Cx<'_>) {
+        let op = Op::read(self.place.disk, self.place.offset, self.geometry.align());
+        let io = cx.start(thread_of(id), op, self.timeout());
+        self.thread = Thread::ReadArea { since: cx.now, io };
+    }
+
+    fn verify_and_write(&mut self, id: LsId, data: ReadData, since: Time, cx: &mut Cx<'_>) -> After {
+        let verified = self.verify_own(&data);
+        // "The data will be given to the observer, whatever happens next."
+        self.image = Some(data);
+        let found = match verified {
+            Ok(found) => found,
+            Err(why) => return self.renewal_failed(id, why, cx),
+        };
+        if self.renewal_too_old(cx) {
+            cx.rare(Rare::RenewalTooOld);
+            return self.renewal_failed(id, Refusal::Aborted, cx);
+        }
+        // The stamp is taken before the write is submitted: whoever counts from it errs on the safe side (SA10).
+        let second = cx.now.second();
+        let record = DeltaLease {
+            timestamp: second.stamp(),
+            io_timeout: (self.io_timeout & 0xff) as u16,
+            event: HostEvent::default(),
+            ..found
+        };
+        // Deliberately long: a renewal that lands late is better than none.
+        let timeout = Span::from_secs(8 * self.io_timeout + cx.config.parameters.watchdog_fire_timeout);
+        let io = self.start_own_write(id, &record, timeout, cx);
+        self.thread = Thread::WriteRecord { record, second, read: cx.now.since(since), since: cx.now, io };
+        After::Nothing
+    }
+
+    fn verify_own(&self, data: &ReadData) -> Result<DeltaLease, Refusal> {
+        let bytes = data.sector_at(self.host_id.0 - 1, self.geometry.sector());
+        let found = DeltaLease::read(&bytes, &self.name)?;
+        let mine = &self.record;
+        if (found.owner_id, found.owner_generation, found.owner_name)
+            != (mine.owner_id, mine.owner_generation, mine.owner_name)
+        {
+            return Err(Refusal::RenewOwner);
+        }
+        // After a failed write either the old or the new stamp may stand there.
+        if self.renewed && found != *mine {
+            return Err(Refusal::RenewDiff);
+        }
+        Ok(found)
+    }
+
+    fn renewal_failed(&mut self, id: LsId, why: Refusal, cx: &mut Cx<'_>) -> After {
+        self.renewed = false;
+        let lost = matches!(
+            why,
+            Refusal::RenewOwner
+                | Refusal::RenewDiff
+                | Refusal::LeaderMagic
+                | Refusal::LeaderVersion
+                | Refusal::LeaderSectorSize
+                | Refusal::LeaderLockspace
+                | Refusal::LeaderChecksum
+        );
+        if lost && self.corrupt.is_none() {
+            self.corrupt = Some(why);
+        }
+        cx.event(Event::RenewalFailed { lockspace: id, why });
+        self.sleep(id, cx)
+    }
+
+    // Leave.
+
+    /// "Done only if the last renewal succeeded; after a failed renewal the thread ends without releasing, so the
+    /// host_id then looks dead, not free."
+    fn leave(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
+        if self.renewed {
+            self.thread = Thread::Freeing(self.start_free_write(id, self.record.clone(), cx));
+            After::Nothing
+        } else {
+            self.drain(id, false, cx)
+        }
+    }
+
+    fn drain(&mut self, id: LsId, released: bool, cx: &mut Cx<'_>) -> After {
+        if cx.io.any_of(thread_of(id)) {
+            let until = cx.now.after(DRAIN);
+            cx.wake_at(thread_of(id), until);
+            self.thread = Thread::Draining { released, until };
+            After::Nothing
+        } else {
+            self.end(id, released, cx)
+        }
+    }
+
+    fn end(&mut self, id: LsId, released: bool, cx: &mut Cx<'_>) -> After {
+        self.thread = Thread::Ended;
+        cx.out.push(Output::NoWake { task: thread_of(id) });
+        cx.event(Event::Left { lockspace: id, released });
+        After::Gone
+    }
+}
+
+impl Visit for Lockspace {
+    fn visit(&mut self, numbers: &mut dyn Numbers) {
+        let me = self.host_id;
+        numbers.generation(me, &mut self.generation);
+        numbers.second(&mut self.last_success);
+        self.table.visit(numbers);
+        self.record.visit(numbers);
+        match &mut self.thread {
+            Thread::ReadSizes(io) | Thread::ReadRecord(io) | Thread::Freeing(io) => io.visit(numbers),
+            Thread::WaitHeld { first, until } => {
+                first.visit(numbers);
+                numbers.time(until);
+            }
+            Thread::Reread { first, io } => {
+                first.visit(numbers);
+                io.visit(numbers);
+            }
+            Thread::Write { record, second, io, .. } | Thread::ReadBack { record, second, io } => {
+                record.visit(numbers);
+                numbers.second(second);
+                io.visit(numbers);
+            }
+            Thread::Confirm { record, second, until } => {
+                record.visit(numbers);
+                numbers.second(second);
+                numbers.time(until);
+            }
+            Thread::UndoRead { record, io, .. } => {
+                record.visit(numbers);
+                io.visit(numbers);
+            }
+            Thread::UndoWrite { io, .. } => io.visit(numbers),
+            Thread::Reaping { since, until } => {
+                numbers.time(since);
+                numbers.time(until);
+            }
+            Thread::ReadArea { since, io } => {
+                numbers.time(since);
+                io.visit(numbers);
+            }
+            Thread::WriteRecord { record, second, since, io, .. } => {
+                record.visit(numbers);
+                numbers.second(second);
+                numbers.time(since);
+                io.visit(numbers);
+            }
+            Thread::Draining { until, .. } => numbers.time(until),
+            Thread::Connecting | Thread::Arming | Thread::Sleeping | Thread::Ended => {}
+        }
+        let late = self.late_read.as_mut().and_then(|(_, ended)| ended.as_mut()?.as_mut().ok());
+        for data in self.image.iter_mut().chain(late) {
+            data.visit_sectors(self.geometry.sector(), |index| SectorKind::Delta(HostId(index + 1)), numbers);
+        }
+    }
+}

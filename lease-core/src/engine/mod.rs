@@ -1,0 +1,804 @@
+//! The engine: the daemon of one host as a value.
+//!
+//! [`Engine::handle`] routes each input to one task, lets it run until it waits again, and afterwards lets run what
+//! waited for it. Which room decides what:
+//!
+//! | room | decides |
+//! |---|---|
+//! | [`lockspace`] | join, renewal, leave of one lockspace |
+//! | [`observe`] | what is known of the other hosts |
+//! | [`recovery`] | failure and killing: the main loop's tick |
+//! | [`acquire`], [`ballot`] | taking a resource |
+//! | [`release`] | giving it back |
+//! | [`resource`] | who holds what on this host |
+//! | [`io`] | slots, deadlines, outstanding writes |
+
+mod acquire;
+mod ballot;
+mod io;
+mod lockspace;
+mod observe;
+mod recovery;
+mod release;
+mod resource;
+
+use self::acquire::{Acquire, Finished, Stimulus, Won};
+use self::io::{Cx, Ended, Io, Routed};
+use self::lockspace::{After, List, Lockspace, POLL};
+use self::recovery::{Client, MainLoop};
+use self::release::{Release, Released};
+use self::resource::{Key, Resources, Token};
+use crate::Refusal;
+use crate::format::Name;
+use crate::numbers::{HostId, Lver, Numbers, Span, Time, Visit};
+use crate::profile::{ClientGone, Config, Grant};
+use crate::seam::{
+    Answer, ClientId, Input, LastLife, LsId, Output, Outputs, Place, Rare, Request, RequestId, Slot, Task,
+};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+/// io_timeout where none is given (daemon §2).
+const DEFAULT_IO_TIMEOUT: u64 = 10;
+/// The longest time that a result waits for the once-a-second look of whoever asked.
+const LOOK: Span = Span::from_millis(50);
+
+/// The lease engine of one host. A plain value: everything that it decides by is in it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Engine {
+    config: Config,
+    last_life: LastLife,
+    io: Io,
+    lockspaces: Vec<Option<Lockspace>>,
+    /// Host ids that this daemon owned and left after it saw all their users gone.
+    left: BTreeSet<(Name, HostId)>,
+    resources: Resources,
+    clients: BTreeMap<ClientId, Client>,
+    workers: Vec<Option<Command>>,
+    /// Commands that wait for a worker.
+    queue: VecDeque<Queued>,
+    background: Background,
+    main: MainLoop,
+}
+
+/// A client command with disk I/O that waits for a worker.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Queued {
+    id: RequestId,
+    client: ClientId,
+    request: Request,
+}
+
+/// What a worker is doing.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Command {
+    /// Looks once a second whether the join is over.
+    Join {
+        id: RequestId,
+        lockspace: LsId,
+        started: Time,
+    },
+    /// Looks once a second whether the lockspace is gone.
+    Leave {
+        id: RequestId,
+        lockspace: LsId,
+        started: Time,
+    },
+    Acquire(Box<Acquire>),
+    Release {
+        id: RequestId,
+        client: ClientId,
+        release: Box<Release>,
+    },
+}
+
+/// The resource thread: releases that go on after their command ended, one at a time.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct Background {
+    running: Option<Box<Release>>,
+    /// How often the running one was tried before.
+    tries: u8,
+    waiting: Vec<(Time, u8, Release)>,
+}
+
+impl Engine {
+    /// The daemon starts.
+    pub fn boot(config: Config, last_life: LastLife, _now: Time, _out: &mut Outputs) -> Engine {
+        let workers = usize::from(config.parameters.workers);
+        Engine {
+            config,
+            last_life,
+            io: Io::default(),
+            lockspaces: Vec::new(),
+            left: BTreeSet::new(),
+            resources: Resources::default(),
+            clients: BTreeMap::new(),
+            workers: (0..workers).map(|_| None).collect(),
+            queue: VecDeque::new(),
+            background: Background::default(),
+            main: MainLoop::default(),
+        }
+    }
+
+    /// The only entrance: see the contract in [`crate::seam`].
+    pub fn handle(&mut self, now: Time, input: Input, out: &mut Outputs) {
+        match input {
+            Input::Request { id, client, request } => self.request(now, id, client, request, out),
+            Input::IoDone { slot, result } => match self.io.done(slot, result) {
+                Routed::Awaited(task, ended) => {
+                    self.run(now, task, Stimulus::Io(ended), out);
+                    self.issue_waiting(now, out);
+                }
+                Routed::Late(task, slot, ended) => {
+                    self.late(now, task, slot, ended, out);
+                    self.issue_waiting(now, out);
+                }
+            },
+            Input::Wake { task } => self.run(now, task, Stimulus::Woken, out),
+            Input::HungUp { client } => match self.config.profile.client_gone {
+                ClientGone::HungUp => self.client_gone(now, client, out),
+                ClientGone::Exited => {
+                    if let Some(client) = self.clients.get_mut(&client) {
+                        client.hung_up = true;
+                    }
+                }
+            },
+            Input::Exited { client } => self.client_gone(now, client, out),
+            Input::Watchdog { lockspace, answer } => {
+                self.with_lockspace(now, lockspace, out, |ls, cx| ls.watchdog(lockspace, answer, cx));
+            }
+        }
+        let Engine { lockspaces, main, config, io, .. } = self;
+        main.ask(lockspaces, &mut Cx { now, config, io, out });
+    }
+
+    /// What clients hold: client, lockspace, resource, version.
+    pub fn holdings(&self) -> impl Iterator<Item = (ClientId, Name, Name, Lver)> {
+        self.resources.held().map(|(client, won)| (client, won.token.key.0, won.token.key.1, won.lver()))
+    }
+
+    fn run(&mut self, now: Time, task: Task, stimulus: Stimulus, out: &mut Outputs) {
+        match task {
+            Task::Main => self.tick(now, out),
+            Task::Lockspace(id) => self.with_lockspace(now, id, out, |ls, cx| match stimulus {
+                Stimulus::Io(ended) => ls.io_done(id, ended, cx),
+                Stimulus::Woken => ls.woken(id, cx),
+            }),
+            Task::Worker(worker) => self.run_worker(now, worker, stimulus, out),
+            Task::Resource => self.run_background(now, stimulus, out),
+        }
+    }
+
+    fn late(&mut self, now: Time, task: Task, slot: Slot, ended: Ended, out: &mut Outputs) {
+        // Only a lockspace thread has a use for what it gave up.
+        if let Task::Lockspace(id) = task {
+            self.with_lockspace(now, id, out, |ls, cx| ls.late(id, slot, ended, cx));
+        }
+    }
+
+    /// After a completion: what waited for a slot or for a sector may go on. In the order of tasks.
+    fn issue_waiting(&mut self, now: Time, out: &mut Outputs) {
+        let Engine { lockspaces, workers, background, config, io, .. } = self;
+        let cx = &mut Cx { now, config, io, out };
+        for (index, lockspace) in lockspaces.iter_mut().enumerate() {
+            if let Some(running) = lockspace.as_mut().and_then(Lockspace::running_mut) {
+                cx.issue_waiting(Task::Lockspace(LsId(index as u8)), running);
+            }
+        }
+        for (index, command) in workers.iter_mut().enumerate() {
+            let running = match command {
+                Some(Command::Acquire(acquire)) => acquire.running_mut(),
+                Some(Command::Release { release, .. }) => release.running_mut(),
+                Some(Command::Join { .. } | Command::Leave { .. }) | None => None,
+            };
+            if let Some(running) = running {
+                cx.issue_waiting(Task::Worker(index as u8), running);
+            }
+        }
+        if let Some(running) = background.running.as_mut().and_then(|release| release.running_mut()) {
+            cx.issue_waiting(Task::Resource, running);
+        }
+    }
+
+    // Lockspaces.
+
+    fn with_lockspace(
+        &mut self,
+        now: Time,
+        id: LsId,
+        out: &mut Outputs,
+        run: impl FnOnce(&mut Lockspace, &mut Cx<'_>) -> After,
+    ) {
+        let Engine { lockspaces, config, io, main, .. } = self;
+        let Some(lockspace) = lockspaces.get_mut(usize::from(id.0)).and_then(Option::as_mut) else { return };
+        let after = run(lockspace, &mut Cx { now, config, io, out });
+        if lockspace.image.is_some() || lockspace.corrupt.is_some() {
+            let looked_at = lockspace.list == List::Spaces && !lockspace.killing && after == After::News;
+            if looked_at {
+                main.news(now);
+            }
+        }
+        match after {
+            After::Nothing | After::News => {}
+            After::JoinEnded => self.look_for(now, id, out),
+            After::Gone => {
+                let gone = lockspaces[usize::from(id.0)].take().expect("it ran just now");
+                self.left.insert((gone.name, gone.host_id));
+                self.look_for(now, id, out);
+            }
+        }
+    }
+
+    /// Lets the workers that look once a second at this lockspace look at the end of their second.
+    fn look_for(&mut self, now: Time, id: LsId, out: &mut Outputs) {
+        for (index, command) in self.workers.iter().enumerate() {
+            if let Some(Command::Join { lockspace, started, .. } | Command::Leave { lockspace, started, .. }) = command
+                && *lockspace == id
+            {
+                let seconds = now.since(*started).micros() / POLL.micros() + 1;
+                let earliest = started.after(Span::from_secs(seconds));
+                out.push(Output::WakeWithin {
+                    task: Task::Worker(index as u8),
+                    earliest,
+                    latest: earliest.after(LOOK),
+                });
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Time, out: &mut Outputs) {
+        let Engine { lockspaces, resources, clients, main, config, io, .. } = self;
+        main.woken();
+        let cx = &mut Cx { now, config, io, out };
+        for (index, lockspace) in lockspaces.iter_mut().enumerate() {
+            if let Some(lockspace) = lockspace {
+                recovery::check(LsId(index as u8), lockspace, resources, clients, main, cx);
+            }
+        }
+    }
+
+    fn find_lockspace(&self, name: &Name) -> Option<LsId> {
+        let found = self.lockspaces.iter().position(|ls| ls.as_ref().is_some_and(|ls| ls.name.same(name)))?;
+        Some(LsId(found as u8))
+    }
+
+    fn lockspace(&self, id: LsId) -> &Lockspace {
+        self.lockspaces[usize::from(id.0)].as_ref().expect("a lockspace that was just found")
+    }
+
+    // Requests.
+
+    fn request(&mut self, now: Time, id: RequestId, client: ClientId, request: Request, out: &mut Outputs) {
+        let answer = match &request {
+            Request::Inquire => self.inquire(client),
+            Request::GetHosts { lockspace } => self.hosts(now, lockspace),
+            Request::Acquire { .. } | Request::Release { .. } => {
+                let state = self.clients.entry(client).or_default();
+                if state.command || (state.being_killed() && matches!(request, Request::Acquire { .. })) {
+                    Err(Refusal::Busy)
+                } else {
+                    state.command = true;
+                    return self.command(now, Queued { id, client, request }, out);
+                }
+            }
+            Request::AddLockspace { .. } | Request::RemLockspace { .. } => {
+                return self.command(now, Queued { id, client, request }, out);
+            }
+        };
+        out.push(Output::Reply { id, result: answer });
+    }
+
+    /// "Acquire, release, inquire, convert, killpath on one client are exclusive → -16 if one is active."
+    fn inquire(&self, client: ClientId) -> Result<Answer, Refusal> {
+        if self.clients.get(&client).is_some_and(|state| state.command) {
+            return Err(Refusal::Busy);
+        }
+        let held = self.holdings().filter(|(holder, ..)| *holder == client);
+        Ok(Answer::Held(held.map(|(_, lockspace, resource, lver)| (lockspace, resource, lver)).collect()))
+    }
+
+    fn hosts(&self, now: Time, name: &Name) -> Result<Answer, Refusal> {
+        let id = self.find_lockspace(name).ok_or(Refusal::NotFound)?;
+        let lockspace = self.lockspace(id);
+        if lockspace.list != List::Spaces {
+            return Err(Refusal::NotFound);
+        }
+        if lockspace.table.last_check == crate::numbers::Second::NEVER {
+            return Err(Refusal::Again);
+        }
+        let fire_timeout = self.config.parameters.watchdog_fire_timeout;
+        Ok(Answer::Hosts(lockspace.table.report(now.second(), lockspace.host_id, fire_timeout)))
+    }
+
+    /// Gives a command to a worker that is free, or queues it.
+    fn command(&mut self, now: Time, queued: Queued, out: &mut Outputs) {
+        match self.workers.iter().position(Option::is_none) {
+            Some(worker) => self.begin(now, worker as u8, queued, out),
+            None => self.queue.push_back(queued),
+        }
+    }
+
+    /// A worker is done with its command and takes the next.
+    fn worker_free(&mut self, now: Time, worker: u8, out: &mut Outputs) {
+        self.workers[usize::from(worker)] = None;
+        out.push(Output::NoWake { task: Task::Worker(worker) });
+        if let Some(queued) = self.queue.pop_front() {
+            self.begin(now, worker, queued, out);
+        }
+    }
+
+    fn begin(&mut self, now: Time, worker: u8, queued: Queued, out: &mut Outputs) {
+        let Queued { id, client, request } = queued;
+        let began = match request {
+            Request::AddLockspace { name, host_id, place, io_timeout } => {
+                self.add_lockspace(now, id, name, host_id, place, io_timeout, out)
+            }
+            Request::RemLockspace { name, unused } => self.rem_lockspace(now, id, &name, unused, out),
+            Request::Acquire { lockspace, resource, place } => {
+                self.acquire(now, worker, id, client, (lockspace, resource), place, out)
+            }
+            Request::Release { lockspace, resource } => {
+                self.release(now, worker, id, client, &(lockspace, resource), out)
+            }
+            Request::Inquire | Request::GetHosts { .. } => unreachable!("answered by the main loop"),
+        };
+        match began {
+            Began::Running(command) => self.workers[usize::from(worker)] = Some(command),
+            Began::Answered(result) => {
+                self.command_ended(client);
+                out.push(Output::Reply { id, result });
+                if let Some(queued) = self.queue.pop_front() {
+                    self.begin(now, worker, queued, out);
+                }
+            }
+        }
+    }
+
+    fn command_ended(&mut self, client: ClientId) {
+        if let Some(state) = self.clients.get_mut(&client) {
+            state.command = false;
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of the request")]
+    fn add_lockspace(
+        &mut self,
+        now: Time,
+        id: RequestId,
+        name: Name,
+        host_id: HostId,
+        place: Place,
+        io_timeout: u32,
+        out: &mut Outputs,
+    ) -> Began {
+        if name.text().is_empty() || host_id == HostId::NONE {
+            return Began::Answered(Err(Refusal::Invalid));
+        }
+        for known in self.lockspaces.iter().flatten() {
+            let (same_name, same_place) = (known.name.same(&name), known.place == place);
+            if same_name && same_place && known.host_id == host_id {
+                return Began::Answered(Err(match known.list {
+                    List::Add => Refusal::InProgress,
+                    List::Spaces => Refusal::Exists,
+                    List::Rem => Refusal::Again,
+                }));
+            }
+            if same_name || same_place {
+                return Began::Answered(Err(Refusal::Invalid));
+            }
+        }
+        // A number whose last thread still has I/O in the kernel is not used again: it would be mistaken for ours.
+        let free = |index: &usize| {
+            let unused = self.lockspaces.get(*index).is_none_or(Option::is_none);
+            let id = LsId(*index as u8);
+            let looked_for = self
+                .workers
+                .iter()
+                .flatten()
+                .any(|command| matches!(command, Command::Leave { lockspace, .. } if *lockspace == id));
+            unused && !looked_for && !self.io.any_of(Task::Lockspace(id))
+        };
+        let Some(index) = (0..usize::from(u8::MAX)).find(free) else {
+            return Began::Answered(Err(Refusal::Busy));
+        };
+        if index >= self.lockspaces.len() {
+            self.lockspaces.resize(index + 1, None);
+        }
+        let lockspace = LsId(index as u8);
+        let io_timeout = if io_timeout == 0 { DEFAULT_IO_TIMEOUT } else { u64::from(io_timeout) };
+        let old_life_is_over = self.last_life == LastLife::Gone || self.left.contains(&(name, host_id));
+        let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
+        let joining = Lockspace::join(lockspace, name, host_id, place, io_timeout, old_life_is_over, cx);
+        self.lockspaces[index] = Some(joining);
+        Began::Running(Command::Join { id, lockspace, started: now })
+    }
+
+    fn rem_lockspace(&mut self, now: Time, id: RequestId, name: &Name, unused: bool, out: &mut Outputs) -> Began {
+        if unused && self.resources.any_of(name) {
+            return Began::Answered(Err(Refusal::Busy));
+        }
+        let Some(lockspace) = self.find_lockspace(name) else {
+            return Began::Answered(Err(Refusal::NotFound));
+        };
+        let Engine { lockspaces, config, io, main, .. } = self;
+        let leaving = lockspaces[usize::from(lockspace.0)].as_mut().expect("a lockspace that was just found");
+        if leaving.list == List::Rem || leaving.removal {
+            return Began::Answered(Err(Refusal::InProgress));
+        }
+        leaving.removal = true;
+        if leaving.list == List::Add {
+            leaving.stop(lockspace, &mut Cx { now, config, io, out });
+        } else {
+            main.news(now);
+        }
+        Began::Running(Command::Leave { id, lockspace, started: now })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of the request")]
+    fn acquire(
+        &mut self,
+        now: Time,
+        worker: u8,
+        id: RequestId,
+        client: ClientId,
+        key: Key,
+        place: Place,
+        out: &mut Outputs,
+    ) -> Began {
+        let usable = self.find_lockspace(&key.0).filter(|found| self.lockspace(*found).usable());
+        let Some(found) = usable else { return Began::Answered(Err(Refusal::LockspaceFailing)) };
+        if let Some(refusal) = self.resources.refuses(&key) {
+            return Began::Answered(Err(refusal));
+        }
+        self.resources.add(key);
+        let lockspace = self.lockspace(found);
+        // "The first read uses the LOCKSPACE's geometry." Host id and generation are those of this moment.
+        let token = Token {
+            key,
+            lockspace: found,
+            place,
+            geometry: lockspace.geometry,
+            host: lockspace.host_id,
+            generation: lockspace.generation,
+            io_timeout: lockspace.io_timeout,
+        };
+        let mut acquire = Box::new(Acquire::new(id, client, token));
+        acquire.look(Task::Worker(worker), &mut Cx { now, config: &self.config, io: &mut self.io, out });
+        Began::Running(Command::Acquire(acquire))
+    }
+
+    fn release(
+        &mut self,
+        now: Time,
+        worker: u8,
+        id: RequestId,
+        client: ClientId,
+        key: &Key,
+        out: &mut Outputs,
+    ) -> Began {
+        let Some(won) = self.resources.take_held(client, key) else {
+            return Began::Answered(Err(Refusal::NotHeld));
+        };
+        self.spare_if_free(client);
+        if !self.lives(&won.token) {
+            // "Lockspace dead for this token → no I/O at all."
+            self.resources.forget(key);
+            return Began::Answered(Ok(Answer::Done));
+        }
+        let mut release = Box::new(self.release_of(won));
+        release.start(Task::Worker(worker), &mut Cx { now, config: &self.config, io: &mut self.io, out });
+        Began::Running(Command::Release { id, client, release })
+    }
+
+    fn release_of(&self, won: Won) -> Release {
+        let block = won.released_block();
+        Release::new(won.token, Some(block), Some(won.leader))
+    }
+
+    fn spare_if_free(&mut self, client: ClientId) {
+        if self.resources.held().all(|(holder, _)| holder != client)
+            && let Some(state) = self.clients.get_mut(&client)
+        {
+            state.spare();
+        }
+    }
+
+    /// Whether the instance that a token is of still has its lockspace.
+    fn lives(&self, token: &Token) -> bool {
+        lives(&self.lockspaces, &self.config, token)
+    }
+
+    // Workers.
+
+    fn run_worker(&mut self, now: Time, worker: u8, stimulus: Stimulus, out: &mut Outputs) {
+        let Some(command) = self.workers.get_mut(usize::from(worker)).and_then(Option::take) else { return };
+        let task = Task::Worker(worker);
+        match command {
+            Command::Join { id, lockspace, started } => match self.join_ended(lockspace) {
+                Some(result) => {
+                    out.push(Output::Reply { id, result });
+                    self.main.news(now);
+                    self.look_for(now, lockspace, out);
+                    self.worker_free(now, worker, out);
+                }
+                None => self.workers[usize::from(worker)] = Some(Command::Join { id, lockspace, started }),
+            },
+            Command::Leave { id, lockspace, started } => {
+                if self.lockspaces[usize::from(lockspace.0)].is_some() {
+                    self.workers[usize::from(worker)] = Some(Command::Leave { id, lockspace, started });
+                } else {
+                    out.push(Output::Reply { id, result: Ok(Answer::Done) });
+                    self.worker_free(now, worker, out);
+                }
+            }
+            Command::Acquire(mut acquire) => {
+                let alive = lives(&self.lockspaces, &self.config, &acquire.token);
+                let lockspace = self.lockspaces[usize::from(acquire.token.lockspace.0)].as_ref();
+                let lockspace = lockspace.filter(|ls| ls.name == acquire.token.key.0 && ls.list == List::Spaces);
+                let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
+                match acquire.advance(worker, lockspace, alive, stimulus, cx) {
+                    None => self.workers[usize::from(worker)] = Some(Command::Acquire(acquire)),
+                    Some(Finished::Retracting(why, release)) if alive => {
+                        acquire.undo(task, why, release, cx);
+                        self.workers[usize::from(worker)] = Some(Command::Acquire(acquire));
+                    }
+                    Some(finished) => self.acquire_ended(now, worker, *acquire, finished, out),
+                }
+            }
+            Command::Release { id, client, mut release } => {
+                let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
+                let ended = match stimulus {
+                    Stimulus::Io(ended) => Some(ended),
+                    Stimulus::Woken => {
+                        let running = release.running_mut().cloned();
+                        running.and_then(|running| cx.given_up(&running)).map(Err)
+                    }
+                };
+                match ended.and_then(|ended| release.io_done(task, ended, cx)) {
+                    None => self.workers[usize::from(worker)] = Some(Command::Release { id, client, release }),
+                    Some(Released::Done(result)) => {
+                        self.resources.forget(&release.token.key);
+                        self.command_ended(client);
+                        out.push(Output::Reply { id, result: result.map(|()| Answer::Done) });
+                        self.worker_free(now, worker, out);
+                    }
+                    Some(Released::Again(why)) => {
+                        // "The client gets -202 although the release continues."
+                        self.to_background(now, *release, out);
+                        self.command_ended(client);
+                        out.push(Output::Reply { id, result: Err(why) });
+                        self.worker_free(now, worker, out);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The once-a-second look at a join: moves the lockspace to the list it belongs on now.
+    fn join_ended(&mut self, id: LsId) -> Option<Result<Answer, Refusal>> {
+        let place = &mut self.lockspaces[usize::from(id.0)];
+        let lockspace = place.as_mut()?;
+        let result = lockspace.joined.take()?;
+        Some(match result {
+            Ok(()) => {
+                lockspace.list = List::Spaces;
+                Ok(Answer::Joined { generation: lockspace.generation })
+            }
+            Err(why) => {
+                *place = None;
+                Err(why)
+            }
+        })
+    }
+
+    fn acquire_ended(&mut self, now: Time, worker: u8, acquire: Acquire, finished: Finished, out: &mut Outputs) {
+        let Acquire { request: id, client, client_gone, token, .. } = acquire;
+        let result = match finished {
+            Finished::Won(won) => {
+                let lives = self.grantable(now, &won.token);
+                if lives && !client_gone {
+                    let lver = won.lver();
+                    self.resources.granted(client, won);
+                    Ok(Answer::Acquired { lver })
+                } else {
+                    let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
+                    cx.rare(if lives { Rare::ClientGoneDuringAcquire } else { Rare::GrantRefused });
+                    self.resources.releasing(token.key);
+                    if self.lives(&won.token) {
+                        let release = self.release_of(won);
+                        self.to_background(now, release, out);
+                    } else {
+                        self.resources.forget(&token.key);
+                    }
+                    Err(if lives { Refusal::ClientGone } else { Refusal::LockspaceFailing })
+                }
+            }
+            Finished::Refused(why) | Finished::Retracting(why, _) => {
+                self.resources.forget(&token.key);
+                Err(why)
+            }
+            Finished::Undoing(why, release) => {
+                self.resources.releasing(token.key);
+                self.to_background(now, release, out);
+                Err(why)
+            }
+        };
+        self.command_ended(client);
+        if client_gone {
+            self.clients.remove(&client);
+        }
+        out.push(Output::Reply { id, result });
+        self.worker_free(now, worker, out);
+    }
+
+    /// "Before the tokens become visible the daemon re-checks" (daemon §5).
+    fn grantable(&self, now: Time, token: &Token) -> bool {
+        let young = match self.config.profile.grant {
+            Grant::Listed => true,
+            Grant::SameInstance => {
+                let lockspace = self.lockspaces[usize::from(token.lockspace.0)].as_ref();
+                lockspace.is_some_and(|ls| now.second().since(ls.last_success) < 8 * ls.io_timeout)
+            }
+        };
+        young && self.lives(token)
+    }
+
+    // The resource thread.
+
+    fn to_background(&mut self, now: Time, release: Release, out: &mut Outputs) {
+        let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
+        cx.rare(Rare::BackgroundRelease);
+        self.background.waiting.push((now, 0, release));
+        self.next_in_background(now, out);
+    }
+
+    /// "Tried at once, then after N, then every 2N seconds."
+    fn next_in_background(&mut self, now: Time, out: &mut Outputs) {
+        if self.background.running.is_some() {
+            return;
+        }
+        // "Dropped without I/O once the lockspace is gone or killing."
+        let Engine { background, resources, lockspaces, config, .. } = self;
+        background.waiting.retain(|(_, _, release)| {
+            let alive = lives(lockspaces, config, &release.token);
+            if !alive {
+                resources.forget(&release.token.key);
+            }
+            alive
+        });
+        let due = (0..background.waiting.len()).min_by_key(|index| background.waiting[*index].0);
+        let Some(next) = due else {
+            out.push(Output::NoWake { task: Task::Resource });
+            return;
+        };
+        let at = background.waiting[next].0;
+        if at > now {
+            let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
+            cx.wake_at(Task::Resource, at);
+            return;
+        }
+        let (_, tries, mut release) = background.waiting.remove(next);
+        release.start(Task::Resource, &mut Cx { now, config: &self.config, io: &mut self.io, out });
+        self.background.tries = tries;
+        self.background.running = Some(Box::new(release));
+    }
+
+    fn run_background(&mut self, now: Time, stimulus: Stimulus, out: &mut Outputs) {
+        let Some(mut release) = self.background.running.take() else {
+            return self.next_in_background(now, out);
+        };
+        let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
+        let ended = match stimulus {
+            Stimulus::Io(ended) => Some(ended),
+            Stimulus::Woken => {
+                let running = release.running_mut().cloned();
+                running.and_then(|running| cx.given_up(&running)).map(Err)
+            }
+        };
+        let Some(ended) = ended else {
+            self.background.running = Some(release);
+            return;
+        };
+        if !lives(&self.lockspaces, &self.config, &release.token) {
+            self.resources.forget(&release.token.key);
+            return self.next_in_background(now, out);
+        }
+        match release.io_done(Task::Resource, ended, cx) {
+            None => self.background.running = Some(release),
+            Some(Released::Done(_)) => {
+                self.resources.forget(&release.token.key);
+                self.next_in_background(now, out);
+            }
+            Some(Released::Again(_)) => {
+                let tries = self.background.tries;
+                let pause = release.token.io_timeout * if tries == 0 { 1 } else { 2 };
+                let again = now.after(Span::from_secs(pause));
+                self.background.waiting.push((again, tries.saturating_add(1).min(2), *release));
+                self.next_in_background(now, out);
+            }
+        }
+    }
+
+    // Clients.
+
+    /// What it held is released in the background; what it was acquiring will be.
+    fn client_gone(&mut self, now: Time, client: ClientId, out: &mut Outputs) {
+        let held: Vec<Key> =
+            self.resources.held().filter(|(holder, _)| *holder == client).map(|(_, won)| won.token.key).collect();
+        for key in held {
+            let won = self.resources.take_held(client, &key).expect("it was held a moment ago");
+            if self.lives(&won.token) {
+                let release = self.release_of(won);
+                self.to_background(now, release, out);
+            } else {
+                self.resources.forget(&key);
+            }
+        }
+        let mut acquiring = false;
+        for command in self.workers.iter_mut().flatten() {
+            match command {
+                Command::Acquire(acquire) if acquire.client == client => {
+                    acquire.client_gone = true;
+                    acquiring = true;
+                }
+                _ => {}
+            }
+        }
+        let queue = core::mem::take(&mut self.queue);
+        for queued in queue {
+            let administrative = matches!(queued.request, Request::AddLockspace { .. } | Request::RemLockspace { .. });
+            if queued.client == client && !administrative {
+                out.push(Output::Reply { id: queued.id, result: Err(Refusal::ClientGone) });
+            } else {
+                self.queue.push_back(queued);
+            }
+        }
+        if !acquiring {
+            self.clients.remove(&client);
+        }
+        self.main.news(now);
+    }
+}
+
+/// What became of a command when a worker took it up.
+enum Began {
+    Running(Command),
+    Answered(Result<Answer, Refusal>),
+}
+
+/// Whether the instance that a token is of still has its lockspace. "The generation is not compared" in 3.8.5.
+fn lives(lockspaces: &[Option<Lockspace>], config: &Config, token: &Token) -> bool {
+    let lockspace = lockspaces.get(usize::from(token.lockspace.0)).and_then(Option::as_ref);
+    lockspace.is_some_and(|ls| {
+        let same_instance = config.profile.grant == Grant::Listed || ls.generation == token.generation;
+        ls.usable() && ls.name == token.key.0 && ls.host_id == token.host && same_instance
+    })
+}
+
+impl Visit for Engine {
+    fn visit(&mut self, numbers: &mut dyn Numbers) {
+        for lockspace in self.lockspaces.iter_mut().flatten() {
+            lockspace.visit(numbers);
+        }
+        self.resources.visit(numbers);
+        for client in self.clients.values_mut() {
+            client.visit(numbers);
+        }
+        for command in self.workers.iter_mut().flatten() {
+            match command {
+                Command::Join { started, .. } | Command::Leave { started, .. } => numbers.time(started),
+                Command::Acquire(acquire) => acquire.visit(numbers),
+                Command::Release { release, .. } => release.visit(numbers),
+            }
+        }
+        if let Some(release) = &mut self.background.running {
+            release.visit(numbers);
+        }
+        for (due, _, release) in &mut self.background.waiting {
+            numbers.time(due);
+            release.visit(numbers);
+        }
+        self.main.visit(numbers);
+    }
+}

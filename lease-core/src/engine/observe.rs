@@ -1,0 +1,131 @@
+//! Watching the other hosts of a lockspace: the table that the main loop keeps, and what it says of a host.
+//!
+//! "Only locally observed *changes* and the local clock are used; the remote timestamp's value is never compared with
+//! local time" (delta-lease §5). Every scan looks at every record, so when the first and the last look were is known
+//! once for the whole table; entries exist only for hosts whose record was ever owned.
+
+use crate::format::{self, DeltaLease, Name};
+use crate::numbers::{Generation, HostId, Numbers, Second, Stamp, Visit};
+use crate::seam::{HostState, HostStatus, ReadData};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// What is known of one host.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Observed {
+    pub(crate) owner_id: HostId,
+    pub(crate) owner_generation: Generation,
+    pub(crate) owner_name: Name,
+    pub(crate) timestamp: Stamp,
+    pub(crate) io_timeout: u64,
+    /// When the record was last seen changed. Never, while its first content stands (a fresh record).
+    pub(crate) last_live: Second,
+}
+
+/// The table of one lockspace.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) first_check: Second,
+    pub(crate) last_check: Second,
+    hosts: BTreeMap<HostId, Observed>,
+}
+
+impl Table {
+    /// The entry of a host, if its record was ever seen owned.
+    pub(crate) fn host(&self, id: HostId) -> Option<&Observed> {
+        self.hosts.get(&id)
+    }
+
+    /// Looks at a new image of the area.
+    pub(crate) fn scan(&mut self, now: Second, space: &Name, sector_size: u32, max_hosts: u64, area: &ReadData) {
+        self.last_check = now;
+        if self.first_check == Second::NEVER {
+            self.first_check = now;
+        }
+        for (sectors, bytes) in area.sectors(sector_size) {
+            if sectors.start >= max_hosts {
+                break;
+            }
+            let (first, last) = (HostId(sectors.start + 1), HostId(sectors.end.min(max_hosts)));
+            let (magic, record) = DeltaLease::peek(&bytes);
+            // A record that was never owned, where nothing else was ever seen, is no news; the unused rest of an area
+            // is one run of these.
+            let never_owned = record.owner_id == HostId::NONE
+                && record.owner_generation == Generation(0)
+                && record.timestamp.is_free();
+            if never_owned && self.hosts.range(first..=last).next().is_none() {
+                continue;
+            }
+            // "NO checksum, NO version check" (delta-lease §5).
+            let bad = magic != format::magic::DELTA || !record.space_name.same(space);
+            for id in first.0..=last.0 {
+                if never_owned && !self.hosts.contains_key(&HostId(id)) {
+                    continue;
+                }
+                self.hosts.entry(HostId(id)).or_default().see(now, &record, bad);
+            }
+        }
+    }
+
+    /// A line of `gets -h 1` for each host that is not free.
+    pub(crate) fn report(&self, now: Second, me: HostId, fire_timeout: u64) -> Vec<HostStatus> {
+        let shown = self.hosts.iter().filter(|(_, host)| !host.timestamp.is_free());
+        shown
+            .map(|(id, host)| HostStatus {
+                host_id: *id,
+                generation: host.owner_generation,
+                timestamp: host.timestamp,
+                state: self.state(now, me, host, fire_timeout),
+            })
+            .collect()
+    }
+
+    /// `get_host_flag` of delta-lease §5: io_timeout straight from the table.
+    fn state(&self, now: Second, me: HostId, host: &Observed, fire_timeout: u64) -> HostState {
+        if host.timestamp.is_free() {
+            return HostState::Free;
+        }
+        if host.owner_id == me {
+            return HostState::Live;
+        }
+        let last = if host.last_live == Second::NEVER { self.first_check } else { host.last_live };
+        let age = now.since(last);
+        if age <= 8 * host.io_timeout {
+            if self.first_check == host.last_live { HostState::Unknown } else { HostState::Live }
+        } else if age > 8 * host.io_timeout + fire_timeout {
+            HostState::Dead
+        } else {
+            HostState::Fail
+        }
+    }
+}
+
+impl Observed {
+    fn see(&mut self, now: Second, record: &DeltaLease, bad: bool) {
+        let seen = (record.owner_id, record.owner_generation, record.timestamp);
+        if (self.owner_id, self.owner_generation, self.timestamp) == seen {
+            return;
+        }
+        if !bad {
+            self.owner_id = record.owner_id;
+            self.owner_generation = record.owner_generation;
+            self.owner_name = record.owner_name;
+            self.io_timeout = u64::from(record.io_timeout);
+        }
+        // "also for bad records, and also when it changed TO 0"
+        self.timestamp = record.timestamp;
+        self.last_live = now;
+    }
+}
+
+impl Visit for Table {
+    fn visit(&mut self, numbers: &mut dyn Numbers) {
+        numbers.second(&mut self.first_check);
+        numbers.second(&mut self.last_check);
+        for (id, host) in &mut self.hosts {
+            numbers.generation(*id, &mut host.owner_generation);
+            numbers.stamp(*id, &mut host.timestamp);
+            numbers.second(&mut host.last_live);
+        }
+    }
+}

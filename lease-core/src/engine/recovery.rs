@@ -1,0 +1,173 @@
+//! The main loop's checks of each lockspace, and the killing of its users (daemon §3, §5).
+//!
+//! "Recovery is one-way": once killing, no later renewal stops it.
+
+use super::io::Cx;
+use super::lockspace::{List, Lockspace};
+use super::resource::Resources;
+use crate::numbers::{Numbers, Second, Span, Time, Visit};
+use crate::profile::LostHostId;
+use crate::seam::{ClientId, Event, LsId, Output, Signal, Task};
+use alloc::collections::BTreeMap;
+
+/// The main loop's tick.
+const TICK: Span = Span::SECOND;
+/// Its tick while any lockspace is being killed.
+const KILLING_TICK: Span = Span::from_millis(200);
+
+/// A client connection.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Client {
+    /// A command of this client is running or queued.
+    pub(super) command: bool,
+    /// Its connection closed, but its process was not seen to exit.
+    pub(super) hung_up: bool,
+    /// Signals sent since it last held nothing.
+    signals: u32,
+    last_signal: Second,
+}
+
+impl Client {
+    /// "During killing the client may still inquire and release, but not acquire."
+    pub(super) fn being_killed(&self) -> bool {
+        self.signals > 0
+    }
+
+    /// "A client that released everything is spared: its kill state is cleared."
+    pub(super) fn spare(&mut self) {
+        self.signals = 0;
+        self.last_signal = Second::NEVER;
+    }
+}
+
+/// When the main loop runs next.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct MainLoop {
+    /// Something waits for its next tick since a moment: the tick comes within this range.
+    due: Option<(Time, Time)>,
+    /// What was asked for last.
+    asked: Option<(Time, Time)>,
+}
+
+impl MainLoop {
+    /// Something happened that the next tick will see.
+    pub(super) fn news(&mut self, now: Time) {
+        self.tick_within(now, now.after(TICK));
+    }
+
+    fn tick_within(&mut self, earliest: Time, latest: Time) {
+        self.due = Some(match self.due {
+            Some((first, last)) => (first.min(earliest), last.min(latest)),
+            None => (earliest, latest),
+        });
+    }
+
+    /// The tick comes now.
+    pub(super) fn woken(&mut self) {
+        self.due = None;
+        self.asked = None;
+    }
+
+    /// Asks for the next tick: at what is due, or when a lockspace reaches its failure age.
+    pub(super) fn ask(&mut self, lockspaces: &[Option<Lockspace>], cx: &mut Cx<'_>) {
+        let mut next = self.due;
+        for lockspace in lockspaces.iter().flatten().filter(|ls| ls.usable()) {
+            let fails = lockspace.last_success.after(8 * lockspace.io_timeout).start();
+            next = Some(match next {
+                Some((first, last)) => (first.min(fails), last.min(fails.after(TICK))),
+                None => (fails, fails.after(TICK)),
+            });
+        }
+        if self.asked != next {
+            self.asked = next;
+            match next {
+                Some((earliest, latest)) => cx.wake_within(Task::Main, earliest, latest),
+                None => cx.out.push(Output::NoWake { task: Task::Main }),
+            }
+        }
+    }
+}
+
+/// One tick of the main loop for one lockspace.
+pub(super) fn check(
+    id: LsId,
+    lockspace: &mut Lockspace,
+    resources: &Resources,
+    clients: &mut BTreeMap<ClientId, Client>,
+    main: &mut MainLoop,
+    cx: &mut Cx<'_>,
+) {
+    if lockspace.list != List::Spaces {
+        return;
+    }
+    if lockspace.killing {
+        if users(id, resources).next().is_none() {
+            lockspace.list = List::Rem;
+            lockspace.disarm(id, cx);
+            cx.event(Event::Cleared { lockspace: id });
+            lockspace.stop(id, cx);
+            return;
+        }
+        kill_users(id, lockspace, resources, clients, cx);
+        main.tick_within(cx.now.after(KILLING_TICK), cx.now.after(KILLING_TICK).after(super::io::SCHEDULING));
+        return;
+    }
+    let image = lockspace.image.take();
+    let now = cx.now.second();
+    let failed = lockspace.corrupt.is_some() || now.since(lockspace.last_success) >= 8 * lockspace.io_timeout;
+    if failed || lockspace.removal {
+        lockspace.killing = true;
+        cx.event(Event::Killing { lockspace: id, failed });
+        kill_users(id, lockspace, resources, clients, cx);
+        main.tick_within(cx.now.after(KILLING_TICK), cx.now.after(KILLING_TICK).after(super::io::SCHEDULING));
+    } else if let Some(area) = image {
+        let (size, max_hosts) = (lockspace.geometry.sector(), lockspace.geometry.max_hosts());
+        lockspace.table.scan(now, &lockspace.name, size, max_hosts, &area);
+        cx.event(Event::Scanned { lockspace: id });
+    }
+}
+
+/// The clients that hold something in this lockspace.
+fn users(id: LsId, resources: &Resources) -> impl Iterator<Item = ClientId> {
+    resources.held().filter(move |(_, won)| won.token.lockspace == id).map(|(client, _)| client)
+}
+
+/// "At most once per second and client."
+fn kill_users(
+    id: LsId,
+    lockspace: &Lockspace,
+    resources: &Resources,
+    clients: &mut BTreeMap<ClientId, Client>,
+    cx: &mut Cx<'_>,
+) {
+    let now = cx.now.second();
+    let parameters = cx.config.parameters;
+    // Absolute in the age of the last success, not in signals sent or seconds since the first.
+    let in_grace = now < lockspace.last_success.after(8 * lockspace.io_timeout + parameters.kill_grace);
+    let lost_at_once = lockspace.corrupt.is_some() && cx.config.profile.lost_host_id == LostHostId::KillAtOnce;
+    let signal = if lockspace.removal || lost_at_once || !in_grace { Signal::Kill } else { Signal::Term };
+    for client in users(id, resources) {
+        let state = clients.entry(client).or_default();
+        if state.signals >= parameters.kill_limit || state.last_signal == now {
+            continue;
+        }
+        state.signals += 1;
+        state.last_signal = now;
+        cx.out.push(Output::Signal { client, signal });
+    }
+}
+
+impl Visit for Client {
+    fn visit(&mut self, numbers: &mut dyn Numbers) {
+        numbers.second(&mut self.last_signal);
+    }
+}
+
+impl Visit for MainLoop {
+    fn visit(&mut self, numbers: &mut dyn Numbers) {
+        for (earliest, latest) in self.due.iter_mut().chain(&mut self.asked) {
+            numbers.time(earliest);
+            numbers.time(latest);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Giving a resource back on disk (paxos-lease §6, §7.4, §9): the own block with RELEASED, then the leader.
+//!
+//! "A ballot's value may be committed to the leader by more than one host. A slow second commit can arrive after the
+//! owner has already released." That is why the flag in the own block comes first, and why a leader that another host
+//! wrote is left alone: from the moment the flag is visible, others may already have moved it on.
+
+use super::io::{Cx, Ended, Op, Running};
+use super::resource::Token;
+use crate::Refusal;
+use crate::format::{HostBlock, Leader};
+use crate::numbers::{Numbers, Span, Stamp, Visit};
+use crate::profile::ReleaseRetry;
+use crate::seam::{Rare, Task};
+
+/// A release under way, of an instance that held the resource or may have left something behind.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Release {
+    pub(super) token: Token,
+    /// What is written into the own block; `None` where there is nothing to say.
+    block: Option<HostBlock>,
+    /// The leader as this instance wrote it or found itself in it; `None` if it does not know.
+    last: Option<Leader>,
+    step: Step,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Step {
+    Block(Running),
+    Read(Running),
+    Free(Running),
+    /// Handed to the resource thread, which has not begun yet.
+    Idle,
+}
+
+/// How a release ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Released {
+    /// Nothing of this instance is left, or another host moved the leader on.
+    Done(Result<(), Refusal>),
+    /// To be tried again in the background.
+    Again(Refusal),
+}
+
+impl Release {
+    /// Release of something held: the block of the winning ballot gets the flag.
+    pub(super) fn new(token: Token, block: Option<HostBlock>, last: Option<Leader>) -> Release {
+        Release { token, block, last, step: Step::Idle }
+    }
+
+    /// The I/O that it waits for.
+    pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
+        match &mut self.step {
+            Step::Block(io) | Step::Read(io) | Step::Free(io) => Some(io),
+            Step::Idle => None,
+        }
+    }
+
+    /// Begins, or begins again.
+    pub(super) fn start(&mut self, task: Task, cx: &mut Cx<'_>) {
+        self.step = match &self.block {
+            Some(block) => {
+                let offset = self.token.block_offset();
+                let op = Op::write(self.token.place.disk, offset, self.token.sector(), block.sector());
+                Step::Block(cx.start(task, op, self.timeout()))
+            }
+            None => self.read_leader(task, cx),
+        };
+    }
+
+    fn timeout(&self) -> Span {
+        self.token.timeout()
+    }
+
+    fn read_leader(&self, task: Task, cx: &mut Cx<'_>) -> Step {
+        let offset = self.token.place.offset;
+        let op = Op::read_after(self.token.place.disk, offset, self.token.sector(), offset);
+        Step::Read(cx.start(task, op, self.timeout()))
+    }
+
+    /// The I/O ended, or was given up.
+    pub(super) fn io_done(&mut self, task: Task, ended: Ended, cx: &mut Cx<'_>) -> Option<Released> {
+        let retried = |why: Refusal, cx: &Cx<'_>| {
+            cx.config.profile.release_retry == ReleaseRetry::UntilDone || why == Refusal::AioTimeout
+        };
+        match core::mem::replace(&mut self.step, Step::Idle) {
+            Step::Block(_) => match ended {
+                Err(why) if retried(why, cx) => Some(Released::Again(why)),
+                // "Failure ignored."
+                _ => {
+                    self.step = self.read_leader(task, cx);
+                    None
+                }
+            },
+            Step::Read(_) => {
+                let leader = match ended.and_then(|data| self.token.read_leader(&data)) {
+                    Ok(leader) => leader,
+                    Err(why) if retried(why, cx) => return Some(Released::Again(why)),
+                    Err(why) => return Some(Released::Done(Err(why))),
+                };
+                match self.freed(leader, cx) {
+                    Ok(Some(free)) => {
+                        let (disk, offset) = (self.token.place.disk, self.token.place.offset);
+                        let op = Op::write(disk, offset, self.token.sector(), free.sector());
+                        self.step = Step::Free(cx.start(task, op, self.timeout()));
+                        None
+                    }
+                    Ok(None) => {
+                        cx.rare(Rare::ReleasedByFlagAlone);
+                        Some(Released::Done(Ok(())))
+                    }
+                    Err(why) => Some(Released::Done(Err(why))),
+                }
+            }
+            Step::Free(_) => Some(match ended {
+                Ok(_) => Released::Done(Ok(())),
+                Err(why) if retried(why, cx) => Released::Again(why),
+                Err(why) => Released::Done(Err(why)),
+            }),
+            Step::Idle => unreachable!("an idle release waits for no I/O"),
+        }
+    }
+
+    /// The leader to write, if any (PAXOS_RELEASE of paxos-lease §6).
+    fn freed(&self, leader: Leader, cx: &Cx<'_>) -> Result<Option<Leader>, Refusal> {
+        let Token { host, generation, .. } = self.token;
+        // "leader NOT written (the RELEASED flag alone releases it)"
+        if leader.write_id != host {
+            return Ok(None);
+        }
+        let last = self.last.as_ref().unwrap_or(&leader);
+        if leader.lver != last.lver {
+            return Err(Refusal::ReleaseLver);
+        }
+        if leader.timestamp.is_free()
+            || (leader.owner_id, leader.owner_generation) != (host, generation)
+            || leader != *last
+        {
+            return Err(Refusal::ReleaseOwner);
+        }
+        Ok(Some(Leader {
+            flags: leader.flags & !Leader::SHORT_HOLD,
+            timestamp: Stamp::FREE,
+            write_id: host,
+            write_generation: generation,
+            write_timestamp: cx.now.second().stamp(),
+            ..leader
+        }))
+    }
+}
+
+impl Visit for Release {
+    fn visit(&mut self, numbers: &mut dyn Numbers) {
+        self.token.visit(numbers);
+        if let Some(block) = &mut self.block {
+            block.visit(numbers);
+        }
+        if let Some(last) = &mut self.last {
+            last.visit(numbers);
+        }
+        if let Some(io) = self.running_mut() {
+            io.visit(numbers);
+        }
+    }
+}

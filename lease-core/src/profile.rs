@@ -1,0 +1,266 @@
+//! What an engine is set up with: its parameters, and the profile, a table of named decisions.
+//!
+//! `sanlock_3_8_5` does what sanlock 3.8.5 does, holes included. `hardened` takes the safe decision at each named point
+//! and writes the same bytes, so that it lives beside 3.8.5 hosts. No other line of the engine asks which profile it runs.
+
+use crate::format::Name;
+use alloc::vec::Vec;
+
+/// One engine's set-up.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// The host's unique name (`-e`, `our_host_name`): at most 48 bytes, of which 47 reach the disk.
+    pub host_name: Name,
+    /// What to do at each named point.
+    pub profile: Profile,
+    /// The numbers.
+    pub parameters: Parameters,
+}
+
+/// The numbers that sanlock compiles in or takes as options.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Parameters {
+    /// Seconds from the last ping of this host's watchdog device to the reset (60; daemon §4).
+    pub watchdog_fire_timeout: u64,
+    /// The longest watchdog fire timeout of any host in the cluster, in seconds. It is not on disk, so it has to be
+    /// told. Only a profile that asks for [`PeerFireTimeout::ClusterMax`] looks at it.
+    pub peer_fire_timeout: u64,
+    /// How far a host's clock rate may be off, in parts per million. Only [`DriftAllowance::Waited`] looks at it.
+    pub drift_ppm: u64,
+    /// Whether a watchdog is used at all (`-w`, 1).
+    pub use_watchdog: bool,
+    /// Seconds of SIGTERM before SIGKILL, counted from the failure age (`-g`, 40).
+    pub kill_grace: u64,
+    /// Signals sent to one client before the daemon gives up (100).
+    pub kill_limit: u32,
+    /// Seconds that a renewal waits for the timed-out read of the renewal before (`renewal_read_extend_sec`);
+    /// `None`: io_timeout.
+    pub renewal_read_extend: Option<u64>,
+    /// Workers that carry out client commands (`-t`, 8).
+    pub workers: u8,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters {
+            watchdog_fire_timeout: 60,
+            peer_fire_timeout: 60,
+            drift_ppm: 200,
+            use_watchdog: true,
+            kill_grace: 40,
+            kill_limit: 100,
+            renewal_read_extend: None,
+            workers: 8,
+        }
+    }
+}
+
+macro_rules! decisions {
+    ($( $(#[$doc:meta])* $field:ident : $kind:ident { $(#[$old_doc:meta])* $old:ident, $(#[$new_doc:meta])* $new:ident } )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+            pub enum $kind {
+                $(#[$old_doc])*
+                $old,
+                $(#[$new_doc])*
+                $new,
+            }
+        )*
+
+        /// The decisions of the engine, one field each. The first choice of each is what 3.8.5 does.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub struct Profile {
+            $( $(#[$doc])* pub $field: $kind, )*
+        }
+
+        impl Profile {
+            /// What sanlock 3.8.5 does, holes included.
+            pub const SANLOCK_3_8_5: Profile = Profile { $( $field: $kind::$old, )* };
+
+            /// The safe decision at each point.
+            pub const HARDENED: Profile = Profile { $( $field: $kind::$new, )* };
+
+            /// The names of the decisions.
+            pub const DECISIONS: &'static [&'static str] = &[ $( stringify!($field), )* ];
+
+            /// This profile with the named decision taken the safe way; `None` if there is no such decision.
+            pub fn with(self, decision: &str) -> Option<Profile> {
+                let mut profile = self;
+                match decision {
+                    $( stringify!($field) => profile.$field = $kind::$new, )*
+                    _ => return None,
+                }
+                Some(profile)
+            }
+
+            /// This profile with the named decision taken as 3.8.5 takes it; `None` if there is no such decision.
+            pub fn without(self, decision: &str) -> Option<Profile> {
+                let mut profile = self;
+                match decision {
+                    $( stringify!($field) => profile.$field = $kind::$old, )*
+                    _ => return None,
+                }
+                Some(profile)
+            }
+
+            /// Name and choice of each decision, for reports.
+            pub fn table(&self) -> Vec<(&'static str, &'static str)> {
+                alloc::vec![ $( (stringify!($field), match self.$field {
+                    $kind::$old => stringify!($old),
+                    $kind::$new => stringify!($new),
+                }), )* ]
+            }
+        }
+    };
+}
+
+decisions! {
+    /// When may a join skip the wait because the record bears our own name? (safety-argument W2)
+    rejoin: Rejoin {
+        /// Always: the name decides.
+        ByName,
+        /// Only if the operating system booted since our last life, so that no process of it can still run.
+        AfterReboot
+    }
+    /// Whose watchdog fire timeout counts when another host is judged? (bugs L14)
+    peer_fire_timeout: PeerFireTimeout {
+        /// Our own.
+        Own,
+        /// The longest in the cluster, as configured.
+        ClusterMax
+    }
+    /// Is there room for clocks that run at different rates? (assumption A1)
+    drift_allowance: DriftAllowance {
+        /// No.
+        None,
+        /// Every wait for a death is longer by what two clocks can drift apart in it.
+        Waited
+    }
+    /// Which io_timeout gives the age at which an owner is dead? (W11)
+    owner_io_timeout: OwnerIoTimeout {
+        /// The observer's table, even if it describes an older generation.
+        Table,
+        /// The larger of the table's, if it is of the same generation, and the one just read.
+        Largest
+    }
+    /// Does a renewal look at how long ago the last success was? (W8)
+    renewal_age: RenewalAge {
+        /// No.
+        Unchecked,
+        /// Yes: a renewal that is due after the failure age is refused.
+        Checked
+    }
+    /// How are the users of a lockspace killed whose host id was lost (renewal answered -260, -261, -22x)? (daemon §5)
+    lost_host_id: LostHostId {
+        /// With the usual grace, counted from the last success.
+        Grace,
+        /// With SIGKILL at once, and without feeding the watchdog any more.
+        KillAtOnce
+    }
+    /// May a sector be written while an older write to it is outstanding? (W4)
+    outstanding_write: OutstandingWrite {
+        /// Yes.
+        Overlapped,
+        /// No: the later write waits, or fails unissued at its own deadline.
+        Awaited
+    }
+    /// What does phase 1 write into a block that already carries a vote for the same version? (paxos-lease §12.4)
+    own_vote: OwnVote {
+        /// Zeros: the vote is forgotten.
+        Forgotten,
+        /// The vote stays until phase 2 replaces it, as in the paper; so does a RELEASED flag that belongs to it.
+        Kept
+    }
+    /// What does a block of a higher version than the leader's say? (paxos-lease §12.8, W12)
+    regressed_leader: RegressedLeader {
+        /// Nothing: the leader is believed.
+        Believed,
+        /// That the leader's version is over; the ballot is held for the highest version found.
+        Overruled
+    }
+    /// What does a ballot do with a block whose checksum is wrong? (W19)
+    damaged_block: DamagedBlock {
+        /// It is skipped.
+        Skipped,
+        /// The ballot fails with -214.
+        Refused
+    }
+    /// When is a committed value our own? (bugs B01b)
+    winner: Winner {
+        /// When it names our host id.
+        HostId,
+        /// When it names our host id and our generation.
+        Instance
+    }
+    /// What does a failed acquire leave in its own block once a vote of it may have been seen? (paxos-lease §9)
+    retract: Retract {
+        /// After an I/O error in phase 2 or at the commit: an all-zero block with RELEASED. Otherwise the vote.
+        Zeroed,
+        /// After any failure: the vote, with RELEASED.
+        VoteReleased
+    }
+    /// Which step of a release is repeated in the background? (bugs L6)
+    release_retry: ReleaseRetry {
+        /// One that timed out; any other error ends the release.
+        TimeoutsOnly,
+        /// Every one, until the release is done or the lockspace is gone.
+        UntilDone
+    }
+    /// What is checked before an acquired resource is granted? (C03)
+    grant: Grant {
+        /// That the lockspace is not failing and has the same host id.
+        Listed,
+        /// Also that it has the same generation and that its last renewal is younger than the failure age.
+        SameInstance
+    }
+    /// When does a client count as gone? (W13, bugs B15)
+    client_gone: ClientGone {
+        /// When its connection closes.
+        HungUp,
+        /// When its process exits.
+        Exited
+    }
+    /// What becomes of an acquire that runs when its lockspace begins to fail? (bugs I-ZOMBIE)
+    failing_acquire: FailingAcquire {
+        /// It goes on and is rolled back at its end.
+        RollsBack,
+        /// It starts no further I/O.
+        Stops
+    }
+    /// What becomes of the slot when a join is aborted after its write? (bugs L15)
+    aborted_join: AbortedJoin {
+        /// It stays owned on disk.
+        LeftOwned,
+        /// It is set free again.
+        SetFree
+    }
+}
+
+impl Parameters {
+    /// Seconds by which two clocks, each off by `drift_ppm` at the most, can disagree about a wait of `seconds`,
+    /// rounded up.
+    pub const fn drift_allowance(&self, seconds: u64) -> u64 {
+        (seconds * 2 * self.drift_ppm).div_ceil(1_000_000)
+    }
+}
+
+impl Config {
+    /// The watchdog fire timeout that another host is assumed to have.
+    pub fn fire_timeout_of_others(&self) -> u64 {
+        match self.profile.peer_fire_timeout {
+            PeerFireTimeout::Own => self.parameters.watchdog_fire_timeout,
+            PeerFireTimeout::ClusterMax => self.parameters.peer_fire_timeout.max(self.parameters.watchdog_fire_timeout),
+        }
+    }
+
+    /// Seconds without a sign of life after which a host with this io_timeout is dead: 8N + W, and what the profile
+    /// waits longer because of drifting clocks.
+    pub fn dead_age(&self, io_timeout: u64) -> u64 {
+        let age = 8 * io_timeout + self.fire_timeout_of_others();
+        match self.profile.drift_allowance {
+            DriftAllowance::None => age,
+            DriftAllowance::Waited => age + self.parameters.drift_allowance(age),
+        }
+    }
+}

@@ -1,0 +1,583 @@
+//! The seam: everything that goes into an engine and everything that comes out of it, as plain values.
+//!
+//! **The contract of use, once.** Call [`Engine::handle`](crate::Engine::handle) with the host's current time and one [`Input`];
+//! carry out *all* the [`Output`]s it appended, in order. Then:
+//!
+//! * `now` never goes back.
+//! * Each [`Slot`] that was read or written gets exactly one [`Input::IoDone`], as late as it may be. The engine has
+//!   deadlines of its own, but an I/O is never cancelled: a slot stays taken until its completion comes.
+//! * A task that asked for [`Output::WakeWithin`] is woken once within the range, unless the task is stalled or a later
+//!   `WakeWithin` or `NoWake` of the same task replaced it. A wake that is not wanted any more is harmless.
+//! * A completion that arrives before the wake of its deadline counts as success, however late it is.
+//! * Each request gets exactly one [`Output::Reply`].
+
+use crate::format::{Name, Sector, SectorKind};
+use crate::numbers::{Generation, HostId, Lver, Numbers, Second, Span, Stamp, Time, Visit};
+use crate::refusal::Refusal;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// One of the disks that this host's lockspaces and resources lie on, as the embedder numbers them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct DiskId(pub u8);
+
+/// A place for one I/O under way. Reused as soon as the completion was handled, never before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Slot(pub u16);
+
+/// A lockspace of this engine: an index that is reused after the lockspace is gone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LsId(pub u8);
+
+/// A client connection, as the embedder numbers them. May be reused after the client exited (or its connection closed
+/// and the engine holds nothing for it any more).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ClientId(pub u8);
+
+impl ClientId {
+    /// The connection of the administrator's agent, which holds nothing.
+    pub const ADMIN: ClientId = ClientId(u8::MAX);
+}
+
+/// A request, as the embedder numbers them. May be reused after the reply.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RequestId(pub u16);
+
+/// The threads of the daemon. Each is woken on its own, so that one can be stalled while the others run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Task {
+    /// The main loop: client messages, the failure check, the scan of other hosts, killing.
+    Main,
+    /// The thread of one lockspace: join, renewals, leave.
+    Lockspace(LsId),
+    /// A worker that carries out one client command with disk I/O at a time.
+    Worker(u8),
+    /// The resource thread: releases in the background.
+    Resource,
+}
+
+/// What a host knows about its own last life when its daemon starts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LastLife {
+    /// The operating system booted since: nothing of the last life can still run, and no I/O of it is on its way.
+    Gone,
+    /// Only the daemon started anew: client processes of the last life may still be running.
+    Unknown,
+}
+
+/// Where an area begins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Place {
+    /// The disk.
+    pub disk: DiskId,
+    /// Byte offset of the area from the start of the disk.
+    pub offset: u64,
+}
+
+/// What goes in.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Input {
+    /// A request of a client or administrator. Received by the main loop.
+    Request {
+        /// Number under which the reply will come.
+        id: RequestId,
+        /// The connection that it came over. Administrative requests may come over any.
+        client: ClientId,
+        /// What is asked for.
+        request: Request,
+    },
+    /// The I/O in `slot` completed.
+    IoDone {
+        /// The slot of the I/O.
+        slot: Slot,
+        /// How it ended.
+        result: IoResult,
+    },
+    /// A wake that was asked for.
+    Wake {
+        /// The task to run.
+        task: Task,
+    },
+    /// The connection of a client closed while its process goes on running.
+    HungUp {
+        /// The connection.
+        client: ClientId,
+    },
+    /// A client's process exited, and its connection with it.
+    Exited {
+        /// The connection.
+        client: ClientId,
+    },
+    /// wdmd's answer to [`WatchdogMessage::Connect`] or [`WatchdogMessage::Arm`].
+    Watchdog {
+        /// The lockspace whose connection it is about.
+        lockspace: LsId,
+        /// The answer.
+        answer: WatchdogAnswer,
+    },
+}
+
+/// What a client or an administrator can ask for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Request {
+    /// Join a lockspace (`sanlock add_lockspace`). Answer: [`Answer::Joined`].
+    AddLockspace {
+        /// Name of the lockspace.
+        name: Name,
+        /// The host id to own in it.
+        host_id: HostId,
+        /// Where its area lies.
+        place: Place,
+        /// io_timeout in seconds; 0 means 10.
+        io_timeout: u32,
+    },
+    /// Leave a lockspace (`sanlock rem_lockspace`): kills its users first. Answer: [`Answer::Done`] when it is gone.
+    RemLockspace {
+        /// Name of the lockspace.
+        name: Name,
+        /// Refuse (-16) if any resource of it is in use instead of killing the users.
+        unused: bool,
+    },
+    /// Acquire a resource in exclusive mode for the client that asks. Answer: [`Answer::Acquired`].
+    Acquire {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Name of the resource.
+        resource: Name,
+        /// Where its area lies.
+        place: Place,
+    },
+    /// Release a resource that the client holds. Answer: [`Answer::Done`].
+    Release {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Name of the resource.
+        resource: Name,
+    },
+    /// What the asking client holds (`sanlock client inquire`). Answer: [`Answer::Held`].
+    Inquire,
+    /// The hosts of a lockspace as observed from here (`sanlock client gets -h 1`). Answer: [`Answer::Hosts`].
+    GetHosts {
+        /// Name of the lockspace.
+        lockspace: Name,
+    },
+}
+
+/// How an I/O ended.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum IoResult {
+    /// A read completed with these data.
+    Read(ReadData),
+    /// A write completed.
+    Written,
+    /// Fewer bytes than asked for were transferred (-90).
+    Short,
+    /// The kernel answered with this errno, a positive number: 5 for EIO.
+    Failed(u16),
+    /// The device is gone (-19).
+    NoDevice,
+}
+
+/// Data as they came from a disk: runs of equal pieces, never one long copy.
+///
+/// A piece is `unit` bytes long; trailing zero bytes of a piece are left out, so that an empty piece is a zero sector.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ReadData {
+    /// Bytes per piece: the sector size of the disk.
+    pub unit: u32,
+    /// Number of equal pieces, and their bytes without trailing zeros.
+    pub runs: Vec<(u32, Arc<[u8]>)>,
+}
+
+/// wdmd's answers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum WatchdogAnswer {
+    /// The connection stands, or the lockspace is armed; the device fires this many seconds after its last ping.
+    Ready {
+        /// The fire timeout that wdmd reports.
+        fire_timeout: u32,
+    },
+    /// There is no wdmd, or it refused.
+    Refused,
+}
+
+/// What comes out.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Output {
+    /// Read `length` bytes.
+    Read {
+        /// The task that issues it, and to which its completion is delivered.
+        task: Task,
+        /// The slot that this I/O occupies.
+        slot: Slot,
+        /// The disk.
+        disk: DiskId,
+        /// Byte offset from the start of the disk.
+        offset: u64,
+        /// Bytes to read, a multiple of the sector size.
+        length: u64,
+    },
+    /// Write one whole sector: `bytes` and zeros up to `length`.
+    Write {
+        /// The task that issues it, and to which its completion is delivered.
+        task: Task,
+        /// The slot that this I/O occupies.
+        slot: Slot,
+        /// The disk.
+        disk: DiskId,
+        /// Byte offset from the start of the disk.
+        offset: u64,
+        /// The length of the sector.
+        length: u64,
+        /// Its bytes without trailing zeros.
+        bytes: Arc<[u8]>,
+    },
+    /// Wake `task` once, not before `earliest` and not after `latest`. Replaces what was asked for the task before. The
+    /// range is the scheduler's and the random back-off's freedom: the engine has no dice.
+    WakeWithin {
+        /// The task.
+        task: Task,
+        /// First moment, on this host's clock.
+        earliest: Time,
+        /// Last moment, on this host's clock.
+        latest: Time,
+    },
+    /// The task waits for no time any more.
+    NoWake {
+        /// The task.
+        task: Task,
+    },
+    /// A message to wdmd over the lockspace's own connection.
+    Watchdog {
+        /// The lockspace.
+        lockspace: LsId,
+        /// The message.
+        message: WatchdogMessage,
+    },
+    /// Send a signal to a client's process.
+    Signal {
+        /// The client.
+        client: ClientId,
+        /// Which signal.
+        signal: Signal,
+    },
+    /// The answer to a request.
+    Reply {
+        /// The request.
+        id: RequestId,
+        /// What came of it.
+        result: Result<Answer, Refusal>,
+    },
+    /// Something that happened inside, for status, history and invariants; nothing needs to be done about it.
+    Event(Event),
+}
+
+/// Messages to wdmd, named after its protocol.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum WatchdogMessage {
+    /// Connect. Answered by [`Input::Watchdog`].
+    Connect,
+    /// REGISTER, REFCOUNT_SET, STATUS and the first TEST_LIVE. Answered by [`Input::Watchdog`].
+    Arm {
+        /// When the lease was last renewed, on this host's clock.
+        renewal: Second,
+        /// When it expires: 8·io_timeout later.
+        expire: Second,
+    },
+    /// TEST_LIVE after a renewal.
+    TestLive {
+        /// When the lease was last renewed, on this host's clock.
+        renewal: Second,
+        /// When it expires: 8·io_timeout later.
+        expire: Second,
+    },
+    /// TEST_LIVE(0, 0), REFCOUNT_CLEAR and close: the lockspace needs no watchdog any more.
+    Disarm,
+}
+
+/// Signals that the recovery sends.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Signal {
+    /// SIGTERM.
+    Term,
+    /// SIGKILL.
+    Kill,
+}
+
+/// Answers to requests.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Answer {
+    /// The lockspace is joined.
+    Joined {
+        /// The generation under which the host id is owned.
+        generation: Generation,
+    },
+    /// The resource is held.
+    Acquired {
+        /// The version of the lease, usable as a fencing token.
+        lver: Lver,
+    },
+    /// What was asked for is done.
+    Done,
+    /// What the client holds, by lockspace and resource name.
+    Held(Vec<(Name, Name, Lver)>),
+    /// The hosts that were ever seen, by host id.
+    Hosts(Vec<HostStatus>),
+}
+
+/// One host of a lockspace as observed from another: a line of `gets -h 1`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HostStatus {
+    /// The host.
+    pub host_id: HostId,
+    /// Its generation.
+    pub generation: Generation,
+    /// Its last stamp.
+    pub timestamp: Stamp,
+    /// The verdict.
+    pub state: HostState,
+}
+
+/// States of a host, with sanlock's numbers (delta-lease §5).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum HostState {
+    /// Seen once, not yet seen renewing.
+    Unknown = 1,
+    /// Its delta lease is free.
+    Free = 2,
+    /// Seen renewing within its failure age.
+    Live = 3,
+    /// Not seen renewing for longer than its failure age.
+    Fail = 4,
+    /// Not seen renewing for so long that its watchdog must have fired.
+    Dead = 5,
+}
+
+/// What happened inside an engine, for whoever shows or judges it. Events decide nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Event {
+    /// The delta lease is acquired and the lockspace usable.
+    Joined {
+        /// The lockspace.
+        lockspace: LsId,
+        /// The host id.
+        host_id: HostId,
+        /// The generation.
+        generation: Generation,
+        /// The stamp of the acquiring write.
+        timestamp: Stamp,
+    },
+    /// A join ended without owning the host id.
+    JoinFailed {
+        /// The lockspace.
+        lockspace: LsId,
+        /// Why.
+        why: Refusal,
+    },
+    /// A renewal succeeded.
+    Renewed {
+        /// The lockspace.
+        lockspace: LsId,
+        /// Its new stamp.
+        timestamp: Stamp,
+        /// How long the read took on the host's clock.
+        read: Span,
+        /// How long the write took.
+        write: Span,
+    },
+    /// A renewal failed.
+    RenewalFailed {
+        /// The lockspace.
+        lockspace: LsId,
+        /// Why.
+        why: Refusal,
+    },
+    /// The main loop scanned the other hosts' records.
+    Scanned {
+        /// The lockspace.
+        lockspace: LsId,
+    },
+    /// The main loop found the lockspace failed (`failed`) or is to remove it, and begins to kill its users.
+    Killing {
+        /// The lockspace.
+        lockspace: LsId,
+        /// Entered through failure, not through removal.
+        failed: bool,
+    },
+    /// All users are gone: the watchdog is disarmed and the lockspace thread told to stop.
+    Cleared {
+        /// The lockspace.
+        lockspace: LsId,
+    },
+    /// The lockspace is forgotten.
+    Left {
+        /// The lockspace.
+        lockspace: LsId,
+        /// Whether the delta lease was set free on disk.
+        released: bool,
+    },
+    /// An acquire waits for an owner that may be dead.
+    OwnerWait {
+        /// The worker.
+        worker: u8,
+        /// The owner.
+        owner: HostId,
+        /// Its generation.
+        generation: Generation,
+    },
+    /// An acquire judged the lease takeable and starts its first ballot.
+    Run {
+        /// The worker.
+        worker: u8,
+        /// Why the owner's time is over.
+        because: Takeable,
+        /// The version that the ballot is for.
+        lver: Lver,
+    },
+    /// A ballot begins: its phase-1 block is about to be written.
+    Ballot {
+        /// The worker.
+        worker: u8,
+        /// The version.
+        lver: Lver,
+        /// The ballot number.
+        mbal: crate::numbers::Mbal,
+    },
+    /// A ballot was aborted by a higher version (-212) or number (-213).
+    BallotAborted {
+        /// The worker.
+        worker: u8,
+        /// Which of the two.
+        why: Refusal,
+    },
+    /// A ballot completed: the value is chosen, and the leader about to be written.
+    Chosen {
+        /// The worker.
+        worker: u8,
+        /// The version.
+        lver: Lver,
+        /// The chosen owner.
+        owner: HostId,
+        /// Its generation.
+        generation: Generation,
+    },
+    /// An acquire began anew because the leader changed.
+    Restarted {
+        /// The worker.
+        worker: u8,
+    },
+    /// A failed acquire withdraws what it may have left on disk.
+    Retracting,
+    /// A rare branch was taken; see [`Rare`].
+    Rare(Rare),
+}
+
+/// Why a lease may be taken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Takeable {
+    /// The leader's timestamp is zero.
+    Free,
+    /// This very instance owns it on disk.
+    Mine,
+    /// An earlier life of this host owned it.
+    MyEarlierLife,
+    /// The owner's delta lease is free.
+    OwnerLeft,
+    /// The owner's host id has a newer generation.
+    OwnerRejoined,
+    /// The owner was not seen alive for so long that its watchdog must have fired.
+    OwnerDead,
+    /// The owner is alive but its block says RELEASED.
+    Released,
+    /// A host block of a higher version shows that the leader's version is over.
+    LeaderRegressed,
+}
+
+/// Branches that only rare schedules reach. A campaign reports which were hit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Rare {
+    /// A timed-out read of the area was adopted by the next renewal.
+    LateReadAdopted,
+    /// An earlier write to the same sector was still outstanding, so a write had to wait.
+    SectorBusy,
+    /// All I/O slots of a task were taken by stuck I/Os.
+    NoAioSlot,
+    /// Our own value had been committed by another host.
+    CommittedByOther,
+    /// A value of another host was carried through a ballot.
+    AdoptedOther,
+    /// A block of our own life before, at the same version, was kept.
+    KeptOwnVote,
+    /// An acquire finished into a lockspace that was failing or had been joined anew.
+    GrantRefused,
+    /// A client exited while its acquire was running.
+    ClientGoneDuringAcquire,
+    /// A release was handed to the resource thread.
+    BackgroundRelease,
+    /// The leader was written by another host, so the RELEASED flag alone releases.
+    ReleasedByFlagAlone,
+    /// A renewal was refused because the last success was too long ago.
+    RenewalTooOld,
+    /// A join waited although the record bears our own name, since our last life may still be running.
+    WaitedForOwnLife,
+}
+
+impl Rare {
+    /// All of them, in the order of declaration.
+    pub const ALL: [Rare; 12] = [
+        Rare::LateReadAdopted,
+        Rare::SectorBusy,
+        Rare::NoAioSlot,
+        Rare::CommittedByOther,
+        Rare::AdoptedOther,
+        Rare::KeptOwnVote,
+        Rare::GrantRefused,
+        Rare::ClientGoneDuringAcquire,
+        Rare::BackgroundRelease,
+        Rare::ReleasedByFlagAlone,
+        Rare::RenewalTooOld,
+        Rare::WaitedForOwnLife,
+    ];
+}
+
+/// All that one call of the engine wants done, in order.
+pub type Outputs = Vec<Output>;
+
+impl ReadData {
+    /// Bytes that were read.
+    pub fn len(&self) -> u64 {
+        self.runs.iter().map(|(count, _)| u64::from(*count) * u64::from(self.unit)).sum()
+    }
+
+    /// Whether nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+}
+
+impl ReadData {
+    /// Shows the numbers in what was read to a visitor: as sectors of `size` bytes, each of the kind that stands at its
+    /// index. A run of equal sectors is shown once, under the index of its first.
+    pub fn visit_sectors(&mut self, size: u32, kind: impl Fn(u64) -> SectorKind, numbers: &mut dyn Numbers) {
+        let runs = self.sectors(size).map(|(range, bytes)| {
+            let kind = kind(range.start);
+            let mut sector = Sector::decode(kind, &bytes, size);
+            sector.visit_at(kind, numbers);
+            ((range.end - range.start) as u32, sector.encode())
+        });
+        let runs = runs.collect();
+        *self = ReadData { unit: size, runs };
+    }
+}
+
+impl Visit for WatchdogMessage {
+    fn visit(&mut self, numbers: &mut dyn Numbers) {
+        match self {
+            WatchdogMessage::Arm { renewal, expire } | WatchdogMessage::TestLive { renewal, expire } => {
+                numbers.second(renewal);
+                numbers.second(expire);
+            }
+            WatchdogMessage::Connect | WatchdogMessage::Disarm => {}
+        }
+    }
+}

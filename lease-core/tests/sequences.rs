@@ -1,0 +1,197 @@
+//! The I/O of each operation, in order, as the real daemon does it (measured with strace on sanlock 3.8.5; 512-byte
+//! sectors, 1 MiB areas). One host, instant I/O, time passes only where the engine asks for it.
+
+use lease_core::Engine;
+use lease_core::format::{self, Geometry, Name};
+use lease_core::numbers::{Generation, HostId, Lver, Time};
+use lease_core::profile::{Config, Parameters, Profile};
+use lease_core::seam::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const MIB: u64 = 1 << 20;
+
+/// A host on a disk of its own that answers at once.
+struct Bench {
+    engine: Engine,
+    now: Time,
+    disk: BTreeMap<u64, Arc<[u8]>>,
+    wakes: BTreeMap<Task, (Time, Time)>,
+    /// What happened, one word or two each.
+    log: Vec<String>,
+    replies: Vec<Result<Answer, lease_core::Refusal>>,
+}
+
+impl Bench {
+    fn new(profile: Profile) -> Bench {
+        let mut disk = BTreeMap::new();
+        let (area, first) = format::init::lockspace(Geometry::S512A1M, name("LS"), 10);
+        put(&mut disk, 0, &area);
+        disk.insert(0, first);
+        put(&mut disk, MIB, &format::init::resource(Geometry::S512A1M, name("LS"), name("R1"), 0));
+        let parameters = Parameters { use_watchdog: false, ..Parameters::default() };
+        let config = Config { host_name: name("host1"), profile, parameters };
+        let now = Time::from_secs(1000);
+        let engine = Engine::boot(config, LastLife::Gone, now, &mut Vec::new());
+        Bench { engine, now, disk, wakes: BTreeMap::new(), log: Vec::new(), replies: Vec::new() }
+    }
+
+    fn ask(&mut self, request: Request) {
+        self.input(Input::Request { id: RequestId(0), client: ClientId(1), request });
+    }
+
+    fn input(&mut self, input: Input) {
+        let mut out = Vec::new();
+        self.engine.handle(self.now, input, &mut out);
+        for output in out {
+            match output {
+                Output::Read { slot, offset, length, .. } => {
+                    self.log.push(format!("R {}", place(offset, length)));
+                    let runs = (offset / 512..(offset + length) / 512)
+                        .map(|sector| (1, self.disk.get(&(sector * 512)).cloned().unwrap_or_default()));
+                    let data = ReadData { unit: 512, runs: runs.collect() };
+                    self.input(Input::IoDone { slot, result: IoResult::Read(data) });
+                }
+                Output::Write { slot, offset, length, bytes, .. } => {
+                    self.log.push(format!("W {}", place(offset, length)));
+                    self.disk.insert(offset, bytes);
+                    self.input(Input::IoDone { slot, result: IoResult::Written });
+                }
+                Output::WakeWithin { task, earliest, latest } => {
+                    assert!(earliest <= latest, "a range");
+                    self.wakes.insert(task, (earliest, latest));
+                }
+                Output::NoWake { task } => {
+                    self.wakes.remove(&task);
+                }
+                Output::Reply { result, .. } => self.replies.push(result),
+                Output::Watchdog { .. } | Output::Signal { .. } | Output::Event(_) => {}
+            }
+        }
+    }
+
+    /// Wakes what is due first.
+    fn wake(&mut self) {
+        let (task, (earliest, _)) =
+            self.wakes.iter().min_by_key(|(_, (earliest, _))| *earliest).map(|(t, r)| (*t, *r)).expect("a wake");
+        self.wakes.remove(&task);
+        self.now = self.now.max(earliest);
+        self.input(Input::Wake { task });
+    }
+
+    fn until_reply(&mut self) -> Result<Answer, lease_core::Refusal> {
+        while self.replies.is_empty() {
+            self.wake();
+        }
+        self.replies.remove(0)
+    }
+
+    fn taken_log(&mut self) -> String {
+        std::mem::take(&mut self.log).join(", ")
+    }
+
+    fn join(&mut self) -> Result<Answer, lease_core::Refusal> {
+        let place = Place { disk: DiskId(0), offset: 0 };
+        self.ask(Request::AddLockspace { name: name("LS"), host_id: HostId(2), place, io_timeout: 10 });
+        self.until_reply()
+    }
+
+    fn acquire(&mut self) -> Result<Answer, lease_core::Refusal> {
+        let place = Place { disk: DiskId(0), offset: MIB };
+        self.ask(Request::Acquire { lockspace: name("LS"), resource: name("R1"), place });
+        self.until_reply()
+    }
+
+    fn release(&mut self) -> Result<Answer, lease_core::Refusal> {
+        self.ask(Request::Release { lockspace: name("LS"), resource: name("R1") });
+        self.until_reply()
+    }
+}
+
+fn name(text: &str) -> Name {
+    Name::from_text(text).expect("a short name")
+}
+
+fn put(disk: &mut BTreeMap<u64, Arc<[u8]>>, offset: u64, runs: &[(u32, Arc<[u8]>)]) {
+    let mut at = offset;
+    for (count, bytes) in runs {
+        for _ in 0..*count {
+            disk.insert(at, bytes.clone());
+            at += 512;
+        }
+    }
+}
+
+/// Sector and length in words: `area`, `4096 bytes`, `leader`, `block 2`, `delta 2`.
+fn place(offset: u64, length: u64) -> String {
+    match (offset / MIB, offset % MIB / 512, length) {
+        (_, 0, MIB) => "area".into(),
+        (0, 0, 4096) => "sizes".into(),
+        (0, sector, 512) => format!("delta {}", sector + 1),
+        (1, 0, 512) => "leader".into(),
+        (1, sector, 512) => format!("block {}", sector - 1),
+        other => format!("{other:?}"),
+    }
+}
+
+fn both(check: impl Fn(Bench)) {
+    check(Bench::new(Profile::SANLOCK_3_8_5));
+    check(Bench::new(Profile::HARDENED));
+}
+
+#[test]
+fn join_free() {
+    both(|mut host| {
+        assert_eq!(host.join(), Ok(Answer::Joined { generation: Generation(1) }));
+        // 20 s between write and read-back, then the caller's next full second.
+        assert_eq!(host.now, Time::from_secs(1021));
+        let log = host.taken_log();
+        assert!(log.starts_with("R sizes, R delta 2, W delta 2, R delta 2"), "{log}");
+    });
+}
+
+#[test]
+fn renewal() {
+    both(|mut host| {
+        host.join().expect("joined");
+        host.taken_log();
+        for _ in 0..6 {
+            host.wake();
+        }
+        assert!(host.taken_log().contains("R area, W delta 2"));
+    });
+}
+
+#[test]
+fn acquire_free_is_six_ios_and_release_three() {
+    both(|mut host| {
+        host.join().expect("joined");
+        for lver in 1..4 {
+            host.taken_log();
+            assert_eq!(host.acquire(), Ok(Answer::Acquired { lver: Lver(lver) }));
+            assert_eq!(host.taken_log(), "R area, W block 2, R area, W block 2, R area, W leader");
+            assert_eq!(host.acquire(), Err(lease_core::Refusal::Exists));
+            assert_eq!(host.release(), Ok(Answer::Done));
+            assert_eq!(host.taken_log(), "W block 2, R leader, W leader");
+            assert_eq!(host.release(), Err(lease_core::Refusal::NotHeld));
+        }
+    });
+}
+
+#[test]
+fn leave_frees_the_host_id() {
+    both(|mut host| {
+        host.join().expect("joined");
+        host.acquire().expect("held");
+        host.taken_log();
+        host.ask(Request::RemLockspace { name: name("LS"), unused: true });
+        assert_eq!(host.until_reply(), Err(lease_core::Refusal::Busy));
+        host.release().expect("released");
+        host.taken_log();
+        host.ask(Request::RemLockspace { name: name("LS"), unused: false });
+        assert_eq!(host.until_reply(), Ok(Answer::Done));
+        let log = host.taken_log();
+        assert!(log.ends_with("W delta 2"), "{log}");
+        assert_eq!(host.join(), Ok(Answer::Joined { generation: Generation(2) }));
+    });
+}
