@@ -121,6 +121,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether an I/O failed, so that trying again may help; not what was found when it succeeded.
+    pub const fn is_io(self) -> bool {
+        matches!(
+            self,
+            Refusal::AioTimeout | Refusal::Errno(_) | Refusal::ShortIo | Refusal::NoDevice | Refusal::NotFound
+        )
+    }
+
     /// sanlock's result code: a negative number.
     pub const fn code(self) -> i32 {
         match self {

@@ -92,12 +92,12 @@ struct OwnerWait {
 /// How an acquire ended.
 #[derive(Debug)]
 pub(super) enum Finished {
-    Won(Won),
+    Won(Box<Won>),
     Refused(Refusal),
     /// Refused, but something of it may stand on disk and is to be withdrawn first.
-    Retracting(Refusal, Release),
+    Retracting(Refusal, Box<Release>),
     /// Refused, and the withdrawal goes on in the background.
-    Undoing(Refusal, Release),
+    Undoing(Refusal, Box<Release>),
 }
 
 /// What moves an acquire on.
@@ -152,10 +152,10 @@ impl Acquire {
     }
 
     /// Withdraws what may stand on disk, before failing with `why`.
-    pub(super) fn undo(&mut self, worker: Task, why: Refusal, mut release: Release, cx: &mut Cx<'_>) {
+    pub(super) fn undo(&mut self, worker: Task, why: Refusal, mut release: Box<Release>, cx: &mut Cx<'_>) {
         cx.event(Event::Retracting);
         release.start(worker, cx);
-        self.step = Step::Undo(Box::new(release), why);
+        self.step = Step::Undo(release, why);
     }
 
     /// Moves on by one completion or wake. `lives`: the instance that the token is of still has its lockspace.
@@ -313,7 +313,7 @@ impl Acquire {
                     Ok(())
                 }
                 Some(Released::Done(_)) => Err(Finished::Refused(why)),
-                Some(Released::Again(_)) => Err(Finished::Undoing(why, *release)),
+                Some(Released::Again(_)) => Err(Finished::Undoing(why, release)),
             },
             (step, ended) => unreachable!("{step:?} is not moved by {ended:?}"),
         }
@@ -545,7 +545,7 @@ impl Acquire {
 
     fn won(&mut self, leader: Leader) -> Progress {
         let block = self.ballot().own;
-        Err(Finished::Won(Won { token: self.token.clone(), leader, block }))
+        Err(Finished::Won(Box::new(Won { token: self.token.clone(), leader, block })))
     }
 
     /// The acquire failed. What it may have left on disk is withdrawn first.
@@ -553,7 +553,7 @@ impl Acquire {
         Err(match self.block_to_retract(why, &cx.config.profile) {
             Some(block) => {
                 let release = Release::new(self.token.clone(), Some(block), self.attempted.take());
-                Finished::Retracting(why, release)
+                Finished::Retracting(why, Box::new(release))
             }
             None => Finished::Refused(why),
         })

@@ -331,6 +331,9 @@ impl Lockspace {
                     let until = cx.now.after(Span::from_secs(2 * theirs));
                     cx.wake_within(thread_of(id), until, until.after(LONG_WAIT_SLACK));
                     self.thread = Thread::Confirm { record, second, until };
+                    if self.stop {
+                        self.stop(id, cx);
+                    }
                     After::Nothing
                 }
                 Err(why) => self.abort_written(id, record, why, cx),
@@ -557,6 +560,12 @@ impl Lockspace {
     }
 
     fn join_succeeded(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
+        if self.stop {
+            // "A remove or shutdown during the join makes it end with an error and undoes it" (daemon §2).
+            let io = self.start_free_write(id, self.record.clone(), cx);
+            self.thread = Thread::UndoWrite { why: Refusal::Aborted, io };
+            return After::Nothing;
+        }
         let (generation, timestamp) = (self.generation, self.record.timestamp);
         cx.event(Event::Joined { lockspace: id, host_id: self.host_id, generation, timestamp });
         self.joined = Some(Ok(()));

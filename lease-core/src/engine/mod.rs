@@ -427,7 +427,7 @@ impl Engine {
             return Began::Answered(Err(Refusal::InProgress));
         }
         leaving.removal = true;
-        if leaving.list == List::Add {
+        if leaving.list == List::Add && leaving.joined.is_none() {
             leaving.stop(lockspace, &mut Cx { now, config, io, out });
         } else {
             main.news(now);
@@ -486,7 +486,7 @@ impl Engine {
             self.resources.forget(key);
             return Began::Answered(Ok(Answer::Done));
         }
-        let mut release = Box::new(self.release_of(won));
+        let mut release = Box::new(self.release_of(*won));
         release.start(Task::Worker(worker), &mut Cx { now, config: &self.config, io: &mut self.io, out });
         Began::Running(Command::Release { id, client, release })
     }
@@ -565,7 +565,7 @@ impl Engine {
                     }
                     Some(Released::Again(why)) => {
                         // "The client gets -202 although the release continues."
-                        self.to_background(now, *release, out);
+                        self.go_on_in_background(now, *release, out);
                         self.command_ended(client);
                         out.push(Output::Reply { id, result: Err(why) });
                         self.worker_free(now, worker, out);
@@ -606,8 +606,8 @@ impl Engine {
                     cx.rare(if lives { Rare::ClientGoneDuringAcquire } else { Rare::GrantRefused });
                     self.resources.releasing(token.key);
                     if self.lives(&won.token) {
-                        let release = self.release_of(won);
-                        self.to_background(now, release, out);
+                        let release = self.release_of(*won);
+                        self.go_on_in_background(now, release, out);
                     } else {
                         self.resources.forget(&token.key);
                     }
@@ -620,7 +620,7 @@ impl Engine {
             }
             Finished::Undoing(why, release) => {
                 self.resources.releasing(token.key);
-                self.to_background(now, release, out);
+                self.go_on_in_background(now, *release, out);
                 Err(why)
             }
         };
@@ -646,7 +646,7 @@ impl Engine {
 
     // The resource thread.
 
-    fn to_background(&mut self, now: Time, release: Release, out: &mut Outputs) {
+    fn go_on_in_background(&mut self, now: Time, release: Release, out: &mut Outputs) {
         let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
         cx.rare(Rare::BackgroundRelease);
         self.background.waiting.push((now, 0, release));
@@ -729,8 +729,8 @@ impl Engine {
         for key in held {
             let won = self.resources.take_held(client, &key).expect("it was held a moment ago");
             if self.lives(&won.token) {
-                let release = self.release_of(won);
-                self.to_background(now, release, out);
+                let release = self.release_of(*won);
+                self.go_on_in_background(now, release, out);
             } else {
                 self.resources.forget(&key);
             }

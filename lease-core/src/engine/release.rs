@@ -79,8 +79,9 @@ impl Release {
 
     /// The I/O ended, or was given up.
     pub(super) fn io_done(&mut self, task: Task, ended: Ended, cx: &mut Cx<'_>) -> Option<Released> {
-        let retried = |why: Refusal, cx: &Cx<'_>| {
-            cx.config.profile.release_retry == ReleaseRetry::UntilDone || why == Refusal::AioTimeout
+        let retried = |why: Refusal, cx: &Cx<'_>| match cx.config.profile.release_retry {
+            ReleaseRetry::TimeoutsOnly => why == Refusal::AioTimeout,
+            ReleaseRetry::UntilDone => why.is_io(),
         };
         match core::mem::replace(&mut self.step, Step::Idle) {
             Step::Block(_) => match ended {

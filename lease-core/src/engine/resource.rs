@@ -5,6 +5,7 @@ use crate::Refusal;
 use crate::format::{Geometry, HostBlock, Leader, Name};
 use crate::numbers::{Generation, HostId, Lver, Numbers, Span, Visit};
 use crate::seam::{ClientId, LsId, Place, ReadData};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 /// Lockspace name and resource name: what a resource is looked up by.
@@ -49,7 +50,7 @@ pub(super) enum Resource {
     /// Being acquired by the command of a worker.
     Add,
     /// Held by a client.
-    Held { client: ClientId, won: Won },
+    Held { client: ClientId, won: Box<Won> },
     /// Being released, by a worker or in the background.
     Rem,
 }
@@ -73,7 +74,7 @@ impl Resources {
         assert!(before.is_none(), "a resource is acquired once at a time");
     }
 
-    pub(super) fn granted(&mut self, client: ClientId, won: Won) {
+    pub(super) fn granted(&mut self, client: ClientId, won: Box<Won>) {
         let before = self.0.insert(won.token.key, Resource::Held { client, won });
         assert!(before == Some(Resource::Add), "only what was being acquired is granted");
     }
@@ -88,7 +89,7 @@ impl Resources {
     }
 
     /// Takes a held resource of a client off the list in order to release it.
-    pub(super) fn take_held(&mut self, by: ClientId, key: &Key) -> Option<Won> {
+    pub(super) fn take_held(&mut self, by: ClientId, key: &Key) -> Option<Box<Won>> {
         match self.0.get(key) {
             Some(Resource::Held { client, .. }) if *client == by => {}
             _ => return None,
@@ -102,7 +103,7 @@ impl Resources {
     /// What is held, by whom, in the order of names.
     pub(super) fn held(&self) -> impl Iterator<Item = (ClientId, &Won)> {
         self.0.values().filter_map(|resource| match resource {
-            Resource::Held { client, won } => Some((*client, won)),
+            Resource::Held { client, won } => Some((*client, won.as_ref())),
             Resource::Add | Resource::Rem => None,
         })
     }

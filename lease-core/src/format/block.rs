@@ -74,26 +74,20 @@ impl HostBlock {
     /// -214 if the checksum is wrong. A block whose checksum, ballot numbers, proposal and version are all zero passes
     /// as never written.
     pub fn read(bytes: &[u8]) -> Result<HostBlock, Refusal> {
-        let (sum, block, right) = HostBlock::parse(bytes);
+        let (sum, block) = HostBlock::peek(bytes);
         let never_written = sum == 0
             && block.mbal == Mbal(0)
             && block.bal == Mbal(0)
             && block.inp == HostId::NONE
             && block.lver == Lver(0);
-        if never_written || sum == right { Ok(block) } else { Err(Refusal::DblockChecksum) }
-    }
-
-    /// The stored checksum and the fields, with nothing verified.
-    pub fn peek(bytes: &[u8]) -> (u32, HostBlock) {
-        let (sum, block, _) = HostBlock::parse(bytes);
-        (sum, block)
+        if never_written || sum == HostBlock::right_sum(bytes) { Ok(block) } else { Err(Refusal::DblockChecksum) }
     }
 
     /// The block, if encoding it gives the same bytes again.
     pub(super) fn decode(bytes: &[u8]) -> Option<HostBlock> {
-        let (sum, block, right) = HostBlock::parse(bytes);
+        let (sum, block) = HostBlock::peek(bytes);
         // A default block is encoded as a zero sector, so its checksum has no place.
-        let canonical = sum == right
+        let canonical = sum == HostBlock::right_sum(bytes)
             && block != HostBlock::default()
             && zero_between(bytes, LENGTH, MODE)
             && zero_between(bytes, MODE + 4, MODE + 8)
@@ -101,8 +95,8 @@ impl HostBlock {
         canonical.then_some(block)
     }
 
-    /// Stored checksum, fields, right checksum.
-    fn parse(bytes: &[u8]) -> (u32, HostBlock, u32) {
+    /// The stored checksum and the fields, with nothing verified.
+    pub fn peek(bytes: &[u8]) -> (u32, HostBlock) {
         let mode = ModeBlock::of_sector(bytes);
         let bytes: [u8; LENGTH] = padded(bytes, 0);
         let fields = Fields(&bytes);
@@ -116,7 +110,11 @@ impl HostBlock {
             flags: fields.u32(52),
             mode,
         };
-        (fields.u32(CHECKSUM), block, checksum(&bytes[..CHECKSUM]))
+        (fields.u32(CHECKSUM), block)
+    }
+
+    fn right_sum(bytes: &[u8]) -> u32 {
+        checksum(&padded::<CHECKSUM>(bytes, 0))
     }
 
     /// Whether the host has released the version that this block is for.
