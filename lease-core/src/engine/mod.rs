@@ -41,8 +41,10 @@ use alloc::vec::Vec;
 
 /// io_timeout where none is given (daemon §2).
 const DEFAULT_IO_TIMEOUT: u64 = 10;
-/// The longest time that a result waits for the once-a-second look of whoever asked.
-const LOOK: Span = Span::from_millis(50);
+/// What a second of sleep takes longer than a second, at the most: so looks that are meant to come once a second drift.
+const POLL_DRIFT: Span = Span::from_millis(2);
+/// How late a look may come besides, with the answer's way to whoever asked.
+const LOOK: Span = Span::from_millis(100);
 
 /// The lease engine of one host. A plain value: everything that it decides by is in it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -236,13 +238,15 @@ impl Engine {
             if let Some(Command::Join { lockspace, started, .. } | Command::Leave { lockspace, started, .. }) = command
                 && *lockspace == id
             {
-                let seconds = now.since(*started).micros() / POLL.micros() + 1;
-                let earliest = started.after(Span::from_secs(seconds));
-                out.push(Output::WakeWithin {
-                    task: Task::Worker(index as u8),
-                    earliest,
-                    latest: earliest.after(LOOK),
-                });
+                let elapsed = now.since(*started);
+                let looks = elapsed.micros() / POLL.micros();
+                let drift = |looks: u64| Span::from_micros(looks * POLL_DRIFT.micros());
+                let this_look = started.after(Span::from_secs(looks)).after(drift(looks));
+                let next_look = started.after(Span::from_secs(looks + 1));
+                // The look of this second may be still to come, since looks drift.
+                let earliest = if now <= this_look { now } else { next_look };
+                let latest = next_look.after(drift(looks + 1)).after(LOOK);
+                out.push(Output::WakeWithin { task: Task::Worker(index as u8), earliest, latest });
             }
         }
     }
