@@ -2,7 +2,7 @@
 
 use crate::illegal::Illegal;
 use crate::io::{Completion, Ending, Io, IoId, Landing, Op, Sampling};
-use crate::platter::{Platter, Run, slice_runs, trimmed};
+use crate::platter::{Bytes, Platter, Run, sector, slice_runs, trimmed};
 use crate::progress::Progress;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -225,6 +225,28 @@ impl Disk {
             *platter = old.get(index).unwrap_or(&old[0]).clone();
         }
         Ok(())
+    }
+
+    /// Rewrites sectors wherever they are: on all platters, in snapshots, in writes in flight and in what reads in
+    /// flight have sampled. `each` is given the first sector of some equal ones and the bytes of each of them, and
+    /// answers with other bytes, or with none if they stay. For a tool that renames numbers in records.
+    pub fn rewrite(&mut self, each: &mut dyn FnMut(u64, &Bytes) -> Option<Bytes>) {
+        for platter in &mut self.platters {
+            rewrite_platter(platter, each);
+        }
+        for snapshot in self.snapshots.iter_mut().flatten() {
+            for platter in Arc::make_mut(snapshot) {
+                rewrite_platter(platter, each);
+            }
+        }
+        for io in self.in_flight.iter_mut().flatten() {
+            let io = Arc::make_mut(io);
+            let start = io.start();
+            rewrite_runs(start, &mut io.data, each);
+            if let Op::Write { runs, .. } = &mut io.op {
+                rewrite_runs(start, runs, each);
+            }
+        }
     }
 
     /// Forgets a snapshot.
@@ -586,6 +608,22 @@ fn land_bytes(platter: &mut Platter, start: u64, runs: &[Run], from: u64, to: u6
             platter.write_within(start + sector, bytes, within as usize, (end - sector * size) as usize);
             at = end;
         }
+    }
+}
+
+fn rewrite_platter(platter: &mut Platter, each: &mut dyn FnMut(u64, &Bytes) -> Option<Bytes>) {
+    let mut runs = platter.runs(0, platter.sectors());
+    rewrite_runs(0, &mut runs, each);
+    platter.write(0, &runs);
+}
+
+fn rewrite_runs(start: u64, runs: &mut [Run], each: &mut dyn FnMut(u64, &Bytes) -> Option<Bytes>) {
+    let mut at = start;
+    for (count, bytes) in runs {
+        if let Some(new) = each(at, bytes) {
+            *bytes = sector(&new);
+        }
+        at += u64::from(*count);
     }
 }
 

@@ -156,7 +156,7 @@ impl Engine {
     }
 
     /// What clients hold: client, lockspace, resource, version.
-    pub fn holdings(&self) -> impl Iterator<Item = (ClientId, Name, Name, Lver)> {
+    pub fn holdings(&self) -> impl Iterator<Item = (ClientId, Name, Name, Lver)> + Clone {
         self.resources.held().map(|(client, won)| (client, won.token.key.0, won.token.key.1, won.lver()))
     }
 

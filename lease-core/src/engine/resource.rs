@@ -101,7 +101,7 @@ impl Resources {
     }
 
     /// What is held, by whom, in the order of names.
-    pub(super) fn held(&self) -> impl Iterator<Item = (ClientId, &Won)> {
+    pub(super) fn held(&self) -> impl Iterator<Item = (ClientId, &Won)> + Clone {
         self.0.values().filter_map(|resource| match resource {
             Resource::Held { client, won } => Some((*client, won.as_ref())),
             Resource::Add | Resource::Rem => None,

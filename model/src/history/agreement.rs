@@ -1,0 +1,115 @@
+//! I-AGREE: for one version of a resource at most one owner and generation is committed, granted versions only rise,
+//! and ballot numbers belong to one host each.
+//!
+//! Leaders are judged when their write is issued: a wrong one often heals before anybody suffers from it.
+
+use super::facts::{Area, Facts};
+use super::ledger::Ledger;
+use super::property::Property;
+use super::violation::{Verdict, violated};
+use super::written::Written;
+use crate::happening::Happening;
+use crate::instant::Instant;
+use crate::setup::{Host, ResourceIx, Setup};
+use lease_core::format::{Leader, Sector, SectorKind};
+use lease_core::numbers::{Generation, HostId, Lver};
+
+/// How many versions of a resource are remembered. No host's memory of a leader survives so many acquires.
+const REMEMBERED: usize = 64;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Commit {
+    lver: Lver,
+    owner: HostId,
+    generation: Generation,
+    by: Host,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct Commits {
+    /// Oldest version first.
+    known: Vec<Commit>,
+    granted: Lver,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Agreement(Vec<Commits>);
+
+impl Agreement {
+    pub(super) fn new(setup: &Setup) -> Agreement {
+        Agreement(vec![Commits::default(); setup.resources.len()])
+    }
+
+    pub(super) fn written(&mut self, at: Instant, written: &Written, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+        let Some(spot) = written.spot else { return Ok(()) };
+        let Area::Resource(resource) = spot.area else { return Ok(()) };
+        match (&written.sector, spot.kind) {
+            (Sector::Leader(leader), SectorKind::Leader) if !leader.timestamp.is_free() => {
+                self.commit(at, written.host, resource, leader, facts)
+            }
+            (Sector::HostBlock(block), SectorKind::HostBlock(id)) => {
+                let stride = spot.geometry.max_hosts();
+                let mine = ledger.host(written.host).current(facts.resource(resource).lockspace);
+                let is_mine = mine.is_some_and(|life| life.host_id == id);
+                if is_mine && block.mbal.0 != 0 && block.mbal.0 % stride != id.0 % stride {
+                    let what = format!(
+                        "{} writes ballot number {} for {}, which is not one of host id {id}'s",
+                        facts.label(written.host),
+                        block.mbal,
+                        facts.resource_name(resource),
+                    );
+                    return violated(Property::Agreement, at, &[written.host], what);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn commit(&mut self, at: Instant, by: Host, resource: ResourceIx, leader: &Leader, facts: &Facts<'_>) -> Verdict {
+        let commits = &mut self.0[usize::from(resource.0)].known;
+        let commit = Commit { lver: leader.lver, owner: leader.owner_id, generation: leader.owner_generation, by };
+        match commits.binary_search_by_key(&commit.lver, |known| known.lver) {
+            Ok(found) => {
+                let known = commits[found];
+                if (known.owner, known.generation) != (commit.owner, commit.generation) {
+                    let what = format!(
+                        "version {} of {} is committed twice: for host {} generation {} by {}, for host {} generation {} by {}",
+                        commit.lver,
+                        facts.resource_name(resource),
+                        known.owner,
+                        known.generation,
+                        facts.label(known.by),
+                        commit.owner,
+                        commit.generation,
+                        facts.label(by),
+                    );
+                    return violated(Property::Agreement, at, &[known.by, by], what);
+                }
+            }
+            Err(0) if commits.len() == REMEMBERED => {}
+            Err(place) => {
+                commits.insert(place, commit);
+                if commits.len() > REMEMBERED {
+                    commits.remove(0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn see(&mut self, at: Instant, happening: &Happening, facts: &Facts<'_>) -> Verdict {
+        let Happening::UseBegins { host, process, resource, lver } = happening else { return Ok(()) };
+        let commits = &mut self.0[usize::from(resource.0)];
+        let before = std::mem::replace(&mut commits.granted, *lver);
+        if *lver > before {
+            return Ok(());
+        }
+        let what = format!(
+            "{} was granted version {lver} of {} after version {before} had been granted",
+            facts.process(*host, *process),
+            facts.resource_name(*resource),
+        );
+        violated(Property::Agreement, at, &[*host], what)
+    }
+}

@@ -1,0 +1,223 @@
+//! I-ANS: answers are true. Success means that it is held, joined or released; a refusal names a reason that exists.
+
+use super::calm::damages;
+use super::facts::{Area, Facts};
+use super::ledger::{Client, Ended, HostLedger, Ledger, Phase};
+use super::property::Property;
+use super::violation::{Verdict, violated};
+use crate::happening::Happening;
+use crate::instant::Instant;
+use crate::setup::{Host, Process, ResourceIx, Setup};
+use lease_core::Refusal;
+use lease_core::format::{Name, SectorKind};
+use lease_core::numbers::{Generation, HostId, Lver, Time};
+use lease_core::seam::{Answer, ClientId, Request};
+
+/// How many owners of the past are remembered for each resource.
+const REMEMBERED: usize = 16;
+
+type Instance = (HostId, Generation);
+
+/// Who the leader of a resource named, and until when.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct Owners {
+    now: Option<Instance>,
+    /// Oldest first.
+    before: Vec<(Instance, Instant)>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Answers {
+    owners: Vec<Owners>,
+    /// Somebody read what never stood on the disk, or the disk was changed behind everybody's back.
+    damaged: bool,
+}
+
+impl Answers {
+    pub(super) fn new(setup: &Setup) -> Answers {
+        Answers { owners: vec![Owners::default(); setup.resources.len()], damaged: false }
+    }
+
+    pub(super) fn see(
+        &mut self,
+        at: Instant,
+        happening: &Happening,
+        ended: Ended,
+        ledger: &Ledger,
+        facts: &Facts<'_>,
+    ) -> Verdict {
+        match happening {
+            Happening::Chosen(action) => self.damaged |= damages(action),
+            Happening::MediumChanged { .. } => self.damaged = true,
+            Happening::Landed { host, disk, offset, .. } => {
+                if let Some(spot) = facts.spot(*disk, *offset)
+                    && let (Area::Resource(resource), SectorKind::Leader) = (spot.area, spot.kind)
+                {
+                    self.leader_landed(at, *host, resource, facts);
+                }
+            }
+            Happening::Told { host, process, request, result } => {
+                return self.told(at, *host, *process, request, result, ended, ledger, facts);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn leader_landed(&mut self, at: Instant, host: Host, resource: ResourceIx, facts: &Facts<'_>) {
+        let owners = &mut self.owners[usize::from(resource.0)];
+        let leader = facts.leader(host, resource).filter(|leader| !leader.timestamp.is_free());
+        let new = leader.map(|leader| (leader.owner_id, leader.owner_generation));
+        if new == owners.now {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut owners.now, new) {
+            if owners.before.len() == REMEMBERED {
+                owners.before.remove(0);
+            }
+            owners.before.push((old, at));
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one happening, and what is known around it")]
+    fn told(
+        &self,
+        at: Instant,
+        host: Host,
+        process: Option<Process>,
+        request: &Request,
+        result: &Result<Answer, Refusal>,
+        ended: Ended,
+        ledger: &Ledger,
+        facts: &Facts<'_>,
+    ) -> Verdict {
+        let wrong = |what: String| violated(Property::Answers, at, &[host], what);
+        match (request, result) {
+            (Request::AddLockspace { name, .. }, Ok(Answer::Joined { generation })) => {
+                let Some(lockspace) = facts.lockspace_named(name) else { return Ok(()) };
+                let Some(life) = ledger.host(host).current(lockspace) else {
+                    return wrong(format!(
+                        "{} says that it joined {}, but it did not",
+                        facts.label(host),
+                        facts.lockspace_name(lockspace)
+                    ));
+                };
+                let record = facts.delta(host, lockspace, life.host_id);
+                let right = record.is_some_and(|record| {
+                    record.owner_id == life.host_id
+                        && record.owner_generation == *generation
+                        && !record.timestamp.is_free()
+                });
+                if !right && !self.damaged {
+                    return wrong(format!(
+                        "{} says that it joined {} with generation {generation}, but the record of host id {} on disk does not",
+                        facts.label(host),
+                        facts.lockspace_name(lockspace),
+                        life.host_id,
+                    ));
+                }
+            }
+            (Request::Acquire { lockspace, resource, .. }, Err(Refusal::AcquireIdLive)) => {
+                let Some(resource) = facts.resource_named(lockspace, resource) else { return Ok(()) };
+                let Some(asked) = ended.asked.filter(|_| !self.damaged) else { return Ok(()) };
+                let life = ledger.host(host).current(facts.resource(resource).lockspace);
+                let me = life.map(|life| (life.host_id, life.generation));
+                if !self.owned_by_another_since(asked, me, resource) {
+                    return wrong(format!(
+                        "{} refuses {} because its owner is alive, but nobody else owned it since that was asked at {asked}",
+                        facts.label(host),
+                        facts.resource_name(resource),
+                    ));
+                }
+            }
+            (Request::Inquire, Ok(Answer::Held(held))) => {
+                if let Some(process) = process {
+                    let held = |lockspace: &Name, resource: &Name, lver: Lver| {
+                        held.iter().any(|(space, name, version)| {
+                            space.same(lockspace) && name.same(resource) && *version == lver
+                        })
+                    };
+                    return every_hold_is_known(at, host, process, held, ledger, facts);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn owned_by_another_since(&self, asked: Instant, me: Option<Instance>, resource: ResourceIx) -> bool {
+        let owners = &self.owners[usize::from(resource.0)];
+        let another = |owner: &Instance| Some(*owner) != me;
+        owners.now.as_ref().is_some_and(another)
+            || owners.before.iter().any(|(owner, until)| *until >= asked && another(owner))
+            || owners.before.len() == REMEMBERED && owners.before[0].1 >= asked
+    }
+}
+
+/// What the processes of a host were told they hold is what its engine holds for them, and the other way round.
+pub(super) fn compare_holdings(
+    at: Instant,
+    host: Host,
+    holdings: impl Iterator<Item = (ClientId, Name, Name, Lver)> + Clone,
+    ledger: &Ledger,
+    facts: &Facts<'_>,
+) -> Verdict {
+    for (client, lockspace, resource, lver) in holdings.clone() {
+        let process = Process(client.0);
+        let Some(resource) = facts.resource_named(&lockspace, &resource) else { continue };
+        let state = ledger.host(host);
+        // One that was killed takes no notice of what it is told any more.
+        let listens = |client: &&Client| client.alive && !client.hung_up && client.last_kill == Time::default();
+        let Some(client) = state.client(process).filter(listens) else { continue };
+        let told = ledger.holds_of(host).any(|hold| (hold.process, hold.resource) == (process, resource));
+        let leaving = client.left_behind.contains(&resource);
+        let busy = state.requests.iter().any(|asked| asked.process == Some(process));
+        if !told && !leaving && !busy {
+            let what = format!(
+                "the daemon of {} holds version {lver} of {} for {}, which was not told so",
+                facts.label(host),
+                facts.resource_name(resource),
+                facts.process(host, process),
+            );
+            return violated(Property::Answers, at, &[host], what);
+        }
+    }
+    for hold in ledger.holds_of(host) {
+        let known = |lockspace: &Name, resource: &Name, lver: Lver| {
+            holdings.clone().any(|(client, space, name, version)| {
+                client.0 == hold.process.0 && space.same(lockspace) && name.same(resource) && version == lver
+            })
+        };
+        every_hold_is_known(at, host, hold.process, known, ledger, facts)?;
+    }
+    Ok(())
+}
+
+/// Each hold of a process that its present daemon granted is one that the daemon `knows`.
+fn every_hold_is_known(
+    at: Instant,
+    host: Host,
+    process: Process,
+    knows: impl Fn(&Name, &Name, Lver) -> bool,
+    ledger: &Ledger,
+    facts: &Facts<'_>,
+) -> Verdict {
+    let state: &HostLedger = ledger.host(host);
+    for hold in ledger.holds_of(host).filter(|hold| hold.process == process) {
+        let granted_by_this_daemon =
+            ledger.life_behind(hold).is_some_and(|life| matches!(life.phase, Phase::Joined | Phase::Killing { .. }));
+        let connected = state.client(hold.process).is_some_and(|client| client.alive && !client.hung_up);
+        let (lockspace, resource) = (facts.lockspace(hold.lockspace), facts.resource(hold.resource));
+        if granted_by_this_daemon && connected && !knows(&lockspace.name, &resource.name, hold.lver) {
+            let what = format!(
+                "{} was told that it holds version {} of {}, but the daemon of {} does not hold it for it",
+                facts.process(host, hold.process),
+                hold.lver,
+                facts.resource_name(hold.resource),
+                facts.label(host),
+            );
+            return violated(Property::Answers, at, &[host], what);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! I-CALM: without a reason in its own environment no host is reset, loses its host id or kills its clients.
+//!
+//! A reason excuses a host for 8N + W + 2N seconds: so long can it take until what was missed shows. It excuses the
+//! beginning of a recovery, not each signal: a process that does not die is signalled for as long as it lives.
+
+use super::counts::is_loss;
+use super::facts::Facts;
+use super::ledger::{Ended, HostLedger, Ledger, Phase, went_well};
+use super::property::Property;
+use super::violation::{Verdict, violated};
+use crate::action::Action;
+use crate::happening::Happening;
+use crate::instant::Instant;
+use crate::setup::{Host, HostSetup, Setup};
+use lease_core::seam::{Event, Request, Task};
+use sim_disk::{Landing, Sampling};
+
+/// A stall up to this long is everyday life, in microseconds.
+const EVERYDAY_STALL: u64 = 1_000_000;
+/// An I/O that comes this close to io_timeout may have been given up, in microseconds.
+const NEARLY: u64 = 50_000;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Calm {
+    /// Until when each host is excused.
+    excused: Vec<Instant>,
+    /// How long a reason excuses each host, in microseconds.
+    windows: Vec<u64>,
+}
+
+impl Calm {
+    pub(super) fn new(setup: &Setup) -> Calm {
+        let excused = if names_or_ids_twice(setup) { Instant::NEVER } else { Instant::START };
+        Calm { excused: vec![excused; setup.hosts.len()], windows: setup.hosts.iter().map(window).collect() }
+    }
+
+    /// To be asked before the ledger follows the happening, for what was under way on a host goes down with it.
+    pub(super) fn before(&mut self, at: Instant, happening: &Happening, ledger: &Ledger) {
+        if let Happening::Down { host, .. } = happening
+            && has_reason_now(at, ledger.host(*host))
+        {
+            self.excuse(at, *host);
+        }
+    }
+
+    pub(super) fn see(
+        &mut self,
+        at: Instant,
+        happening: &Happening,
+        ended: Ended,
+        ledger: &Ledger,
+        facts: &Facts<'_>,
+    ) -> Verdict {
+        match happening {
+            Happening::Chosen(action) if damages(action) => {
+                (0..self.excused.len()).for_each(|host| self.excuse(at, Host(host as u8)));
+            }
+            Happening::MediumChanged { .. } => {
+                (0..self.excused.len()).for_each(|host| self.excuse(at, Host(host as u8)));
+            }
+            Happening::Completed { host, completion, took, .. } => {
+                let slow = ended.io.is_some_and(|io| slow(io.task, *took, ledger.host(*host)));
+                if slow || !went_well(completion) {
+                    self.excuse(at, *host);
+                }
+            }
+            Happening::Resumed { host, stood, .. } if *stood > EVERYDAY_STALL => self.excuse(at, *host),
+            Happening::PathChanged { host, .. }
+            | Happening::ClockChanged { host, .. }
+            | Happening::DaemonDown { host }
+            | Happening::WdmdDown { host } => self.excuse(at, *host),
+            Happening::Asked { host, request: Request::RemLockspace { .. }, .. } => self.excuse(at, *host),
+            Happening::Down { host, by_watchdog } => {
+                if *by_watchdog {
+                    self.judge(at, *host, "is reset by its watchdog", ledger, facts)?;
+                }
+                self.excuse(at, *host);
+            }
+            Happening::Engine { host, event: Event::Killing { failed, .. } } => {
+                let asked_to = |request: &Request| matches!(request, Request::RemLockspace { .. });
+                let asked = !failed && ledger.host(*host).requests.iter().any(|asked| asked_to(&asked.request));
+                if !asked {
+                    self.judge(at, *host, "kills its clients", ledger, facts)?;
+                }
+            }
+            Happening::Engine { host, event: Event::RenewalFailed { why, .. } } if is_loss(*why) => {
+                self.judge(at, *host, "loses its host id", ledger, facts)?;
+            }
+            Happening::Signalled { host, .. } => {
+                let killing = |phase: Phase| matches!(phase, Phase::Killing { .. });
+                if !ledger.host(*host).lives.iter().any(|life| killing(life.phase)) {
+                    self.judge(at, *host, "signals a client", ledger, facts)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn excuse(&mut self, at: Instant, host: Host) {
+        let host = usize::from(host.0);
+        self.excused[host] = self.excused[host].max(at.after_micros(self.windows[host]));
+    }
+
+    fn judge(&self, at: Instant, host: Host, does: &str, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+        if self.excused[usize::from(host.0)] > at || has_reason_now(at, ledger.host(host)) {
+            return Ok(());
+        }
+        let seconds = self.windows[usize::from(host.0)] / 1_000_000;
+        let what = format!(
+            "{} {does} although nothing was wrong with its I/O, paths, clock or threads for {seconds} seconds",
+            facts.label(host),
+        );
+        violated(Property::Calm, at, &[host], what)
+    }
+}
+
+/// 8N + W + 2N seconds for the largest N of the host, in microseconds.
+fn window(host: &HostSetup) -> u64 {
+    let io_timeout = host.memberships.iter().map(|member| u64::from(member.io_timeout)).max().unwrap_or(0);
+    let io_timeout = if io_timeout == 0 { 10 } else { io_timeout };
+    (10 * io_timeout + host.config.parameters.watchdog_fire_timeout) * 1_000_000
+}
+
+/// Two hosts with one name or one host id take it from each other, and that is reason enough.
+fn names_or_ids_twice(setup: &Setup) -> bool {
+    setup.hosts.iter().enumerate().any(|(index, host)| {
+        setup.hosts[index + 1..].iter().any(|other| {
+            host.config.host_name.same(&other.config.host_name)
+                || host.memberships.iter().any(|mine| {
+                    let same = |theirs: &crate::setup::Membership| {
+                        (theirs.lockspace, theirs.host_id) == (mine.lockspace, mine.host_id)
+                    };
+                    other.memberships.iter().any(same)
+                })
+        })
+    })
+}
+
+/// Whether an explorer damages a medium, or what is read from it.
+pub(super) fn damages(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Sample { sampling: Sampling::Stale { .. }, .. }
+            | Action::Land {
+                landing: Landing::Rotten { .. }
+                    | Landing::Misdirected { .. }
+                    | Landing::Torn { .. }
+                    | Landing::TornTail { .. },
+                ..
+            }
+            | Action::Rollback { .. }
+            | Action::SplitOff { .. }
+            | Action::Edit { .. }
+    )
+}
+
+/// Whether a lockspace thread may have given up an I/O that took this long.
+fn slow(task: Task, took: u64, host: &HostLedger) -> bool {
+    let Task::Lockspace(id) = task else { return false };
+    let life = host.lives.iter().find(|life| life.id == Some(id));
+    life.is_some_and(|life| took + NEARLY >= life.io_timeout * 1_000_000)
+}
+
+fn has_reason_now(at: Instant, host: &HostLedger) -> bool {
+    !host.closed_paths.is_empty()
+        || host.stalls.iter().any(|(_, since)| at.micros_since(*since) > EVERYDAY_STALL)
+        || host.under_way.iter().any(|io| slow(io.task, at.micros_since(io.issued), host))
+}

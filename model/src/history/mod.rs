@@ -1,0 +1,221 @@
+//! The omniscient history: a fold over everything that happens, which knows what must hold and says when it does not.
+//!
+//! It sees true time, every clock, every platter, and every write at the moment of its issue, so it need not wait until
+//! two owners stand side by side. One file is one truth; [`Property`] lists them. Deadlines are arithmetic: a world
+//! calls [`History::pass`] before time moves, and what would be overdue on the way is found at its very moment.
+//!
+//! It refuses to influence anything: no engine and no explorer ever reads it back, except to stop. After the first
+//! violation it only counts. Not judged here are value blocks and host events, which this world does not have.
+//!
+//! **The contract.** For each step: [`History::pass`] to the moment of the step, then [`History::see`] for each
+//! happening in order, with [`Facts`] as they are after the step's changes to disks and clocks. Path `h` of each disk
+//! is host `h`'s. [`History::compare_holdings`] may be called whenever an engine has answered. At the end of the
+//! liveness act, when nothing moves any more, [`History::at_rest`].
+
+mod agreement;
+mod answers;
+mod calm;
+mod counts;
+mod deadline;
+mod durable;
+mod exclusion;
+mod facts;
+mod format;
+mod generations;
+mod host_id;
+mod killing;
+mod ledger;
+mod life;
+mod progress;
+mod property;
+mod residue;
+mod sectors;
+mod status;
+mod violation;
+mod written;
+mod zombie;
+
+#[cfg(test)]
+mod tests;
+
+pub use counts::Counts;
+pub use facts::Facts;
+pub use property::Property;
+pub use violation::Violation;
+
+use crate::happening::Happening;
+use crate::instant::Instant;
+use crate::setup::{Host, ResourceIx, Setup};
+use lease_core::format::{Name, Sector};
+use lease_core::numbers::Lver;
+use lease_core::seam::ClientId;
+use ledger::Ledger;
+use violation::Verdict;
+use written::Written;
+
+/// Everything that happened, as far as it decides what must hold.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct History {
+    ledger: Ledger,
+    agreement: agreement::Agreement,
+    generations: generations::Generations,
+    calm: calm::Calm,
+    status: status::Status,
+    answers: answers::Answers,
+    progress: progress::Progress,
+    counter: counts::Counter,
+    violation: Option<Violation>,
+    /// When the first deadline passes if nothing else happens; `None` if that must be worked out anew.
+    due: Option<Instant>,
+}
+
+impl History {
+    /// A history in which nothing happened yet: everything is off.
+    pub fn new(setup: &Setup) -> History {
+        History {
+            ledger: Ledger::new(setup),
+            agreement: agreement::Agreement::new(setup),
+            generations: generations::Generations::default(),
+            calm: calm::Calm::new(setup),
+            status: status::Status::default(),
+            answers: answers::Answers::new(setup),
+            progress: progress::Progress::default(),
+            counter: counts::Counter::new(setup),
+            violation: None,
+            due: Some(Instant::NEVER),
+        }
+    }
+
+    /// The first truth that did not hold.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// What happened how often.
+    pub fn counts(&self) -> &Counts {
+        &self.counter.counts
+    }
+
+    /// Time passes up to and including `to`, and nothing happens on the way.
+    pub fn pass(&mut self, to: Instant, facts: &Facts<'_>) {
+        if self.violation.is_some() {
+            return;
+        }
+        let due = match self.due {
+            Some(due) => due,
+            None => deadline::due(&self.ledger, facts).min(killing::due(&self.ledger, facts)),
+        };
+        self.due = Some(due);
+        if due <= to {
+            let late = deadline::see(due, &self.ledger, facts);
+            self.note(late.and_then(|()| killing::in_time(due, &self.ledger, facts)));
+        }
+    }
+
+    /// Something happened.
+    pub fn see(&mut self, at: Instant, happening: &Happening, facts: &Facts<'_>) {
+        if self.violation.is_some() {
+            self.ledger.see(at, happening, facts);
+            self.counter.see(at, happening, &self.ledger);
+            return;
+        }
+        let verdict = self.judge(at, happening, facts);
+        self.note(verdict);
+    }
+
+    fn judge(&mut self, at: Instant, happening: &Happening, facts: &Facts<'_>) -> Verdict {
+        let written = Written::of(happening, facts);
+        let before = life::before(at, happening, &self.ledger, facts).and_then(|()| match &written {
+            Some(written) => zombie::written(at, written, &self.ledger, facts),
+            None => Ok(()),
+        });
+        self.calm.before(at, happening, &self.ledger);
+        let ended = self.ledger.see(at, happening, facts);
+        self.counter.see(at, happening, &self.ledger);
+        before?;
+
+        if let Some(written) = &written {
+            if let Sector::Delta { lease, .. } = &written.sector {
+                self.ledger.acquires(written.host, written.task, lease.owner_generation);
+            }
+            sectors::written(at, written, &self.ledger, facts)?;
+            format::written(at, written, facts)?;
+            self.agreement.written(at, written, &self.ledger, facts)?;
+            return Ok(());
+        }
+        exclusion::see(at, happening, &self.ledger, facts)?;
+        host_id::see(at, happening, &self.ledger, facts)?;
+        life::see(at, happening, &self.ledger, facts)?;
+        self.generations.see(at, happening, &self.ledger, facts)?;
+        self.agreement.see(at, happening, facts)?;
+        killing::see(at, happening, &self.ledger, facts)?;
+        durable::see(at, happening, &self.ledger, facts)?;
+        self.calm.see(at, happening, ended, &self.ledger, facts)?;
+        self.status.see(at, happening, ended, &self.ledger, facts)?;
+        self.answers.see(at, happening, ended, &self.ledger, facts)?;
+        self.progress.see(at, happening);
+        if moves_deadlines(happening) {
+            self.due = None;
+            deadline::see(at, &self.ledger, facts)?;
+        }
+        Ok(())
+    }
+
+    /// What the engine of a host holds, after it has answered: it must be what its clients were told.
+    pub fn compare_holdings(
+        &mut self,
+        at: Instant,
+        host: Host,
+        holdings: impl Iterator<Item = (ClientId, Name, Name, Lver)> + Clone,
+        facts: &Facts<'_>,
+    ) {
+        if self.violation.is_none() {
+            let verdict = answers::compare_holdings(at, host, holdings, &self.ledger, facts);
+            self.note(verdict);
+        }
+    }
+
+    /// The liveness act begins: everything is healed, and no fault happens any more. What was expected before is
+    /// forgotten.
+    pub fn liveness_begins(&mut self, at: Instant) {
+        self.progress.begins(at);
+    }
+
+    /// In the liveness act somebody must acquire this resource by then, or hold it all the time.
+    pub fn expect_progress(&mut self, resource: ResourceIx, by: Instant) {
+        self.progress.expect(resource, by);
+    }
+
+    /// Nothing moves any more: all I/O is over, all requests are answered, and nobody retries anything.
+    pub fn at_rest(&mut self, at: Instant, facts: &Facts<'_>) {
+        if self.violation.is_none() {
+            let progress = self.progress.at_rest(at, &self.ledger, facts);
+            self.note(progress.and_then(|()| residue::at_rest(at, &self.ledger, facts)));
+        }
+    }
+
+    fn note(&mut self, verdict: Verdict) {
+        if let Err(violation) = verdict {
+            self.violation.get_or_insert(violation);
+        }
+    }
+}
+
+/// Whether a happening can move a deadline, or put somebody under one.
+fn moves_deadlines(happening: &Happening) -> bool {
+    !matches!(
+        happening,
+        Happening::Chosen(_)
+            | Happening::ReadIssued { .. }
+            | Happening::WriteIssued { .. }
+            | Happening::Sampled { .. }
+            | Happening::Completed { .. }
+            | Happening::Vanished { .. }
+            | Happening::Asked { .. }
+            | Happening::Told { .. }
+            | Happening::Watchdog { .. }
+            | Happening::Tested { .. }
+            | Happening::Pinged { .. }
+            | Happening::DeviceStopped { .. }
+    )
+}

@@ -1,0 +1,79 @@
+//! I-PROG: once everything is healed, every request is answered, and every resource is acquired within its bound.
+
+use super::facts::Facts;
+use super::ledger::Ledger;
+use super::property::Property;
+use super::violation::{Verdict, violated};
+use crate::happening::Happening;
+use crate::instant::Instant;
+use crate::setup::ResourceIx;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Expected {
+    resource: ResourceIx,
+    by: Instant,
+    acquired: Option<Instant>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Progress {
+    /// When the liveness act began.
+    since: Option<Instant>,
+    expected: Vec<Expected>,
+}
+
+impl Progress {
+    pub(super) fn begins(&mut self, at: Instant) {
+        self.since = Some(at);
+        self.expected.clear();
+    }
+
+    pub(super) fn expect(&mut self, resource: ResourceIx, by: Instant) {
+        self.expected.push(Expected { resource, by, acquired: None });
+    }
+
+    pub(super) fn see(&mut self, at: Instant, happening: &Happening) {
+        let Happening::UseBegins { resource, .. } = happening else { return };
+        for expected in &mut self.expected {
+            if expected.resource == *resource {
+                expected.acquired.get_or_insert(at);
+            }
+        }
+    }
+
+    pub(super) fn at_rest(&self, at: Instant, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+        for (host, state) in ledger.hosts() {
+            if let Some(asked) = state.requests.first() {
+                let who = match asked.process {
+                    Some(process) => facts.process(host, process),
+                    None => format!("the administrator of {}", facts.label(host)),
+                };
+                let what = format!("{who} asked for {:?} at {} and was never answered", asked.request, asked.at);
+                return violated(Property::Progress, at, &[host], what);
+            }
+        }
+        let since = self.since.unwrap_or_default();
+        for expected in &self.expected {
+            // Who held it all the time need not acquire it again.
+            let held =
+                |hold: &super::ledger::Hold| hold.resource == expected.resource && ledger.host(hold.host).main_runs();
+            let late = match expected.acquired {
+                Some(acquired) => acquired > expected.by,
+                None => !ledger.holds.iter().any(held),
+            };
+            if late {
+                let when = match expected.acquired {
+                    Some(acquired) => format!("only at {acquired}"),
+                    None => "by nobody".to_string(),
+                };
+                let what = format!(
+                    "everything was healed at {since}, but {} was acquired {when}, expected by {}",
+                    facts.resource_name(expected.resource),
+                    expected.by,
+                );
+                return violated(Property::Progress, at, &[], what);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! The words that lines of text are made of.
+
+use crate::action::Part;
+use lease_core::format::Name;
+use lease_core::seam::{LsId, Request, Task};
+use sim_disk::{Ending, PathState};
+use std::fmt;
+
+/// A name as one word: letters, digits and some marks stand for themselves, every other byte is `%` and two hex digits.
+/// The empty name is `%`.
+pub(super) struct Word(pub(super) Name);
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let raw = self.0.raw();
+        let length = raw.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        if length == 0 {
+            return f.write_str("%");
+        }
+        for byte in &raw[..length] {
+            if is_plain(*byte) {
+                write!(f, "{}", char::from(*byte))?;
+            } else {
+                write!(f, "%{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte)
+}
+
+/// The opposite of [`Word`].
+pub(super) fn name(word: &str) -> Option<Name> {
+    if word == "%" {
+        return Some(Name::EMPTY);
+    }
+    let mut bytes = Vec::new();
+    let mut rest = word.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => digit(rest.next()?)? * 16 + digit(rest.next()?)?,
+            byte if is_plain(byte) => byte,
+            _ => return None,
+        });
+    }
+    Name::new(&bytes)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|digit| digit as u8)
+}
+
+/// Bytes as hex digits; no bytes are `-`.
+pub(super) struct Hex<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("-");
+        }
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The opposite of [`Hex`].
+pub(super) fn bytes(word: &str) -> Option<Vec<u8>> {
+    if word == "-" {
+        return Some(Vec::new());
+    }
+    let digits = word.as_bytes().chunks(2);
+    digits.map(|pair| Some(digit(pair[0])? * 16 + digit(*pair.get(1)?)?)).collect()
+}
+
+/// A task of a daemon.
+pub(super) struct TaskWords(pub(super) Task);
+
+impl fmt::Display for TaskWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Task::Main => f.write_str("main"),
+            Task::Lockspace(LsId(number)) => write!(f, "lockspace {number}"),
+            Task::Worker(number) => write!(f, "worker {number}"),
+            Task::Resource => f.write_str("resource"),
+        }
+    }
+}
+
+/// What can be stalled.
+pub(super) struct PartWords(pub(super) Part);
+
+impl fmt::Display for PartWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Part::Task(task) => TaskWords(task).fmt(f),
+            Part::Daemon => f.write_str("daemon"),
+            Part::Wdmd => f.write_str("wdmd"),
+            Part::Host => f.write_str("host"),
+        }
+    }
+}
+
+/// How an I/O ends.
+pub(super) struct EndingWords(pub(super) Ending);
+
+impl fmt::Display for EndingWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ending::Done => Ok(()),
+            Ending::Refused(errno) => write!(f, " errno {errno}"),
+            Ending::LostAnswer(errno) => write!(f, " lost-answer {errno}"),
+            Ending::Short => f.write_str(" short"),
+            Ending::NoDevice => f.write_str(" no-device"),
+        }
+    }
+}
+
+/// What a path lets pass.
+pub(super) struct PathWords(pub(super) PathState);
+
+impl fmt::Display for PathWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            PathState::Open => f.write_str("open"),
+            PathState::Hung => f.write_str("hung"),
+            PathState::Failing(errno) => write!(f, "errno {errno}"),
+            PathState::Gone => f.write_str("gone"),
+        }
+    }
+}
+
+/// A request, without what the setup says anyway.
+pub(super) struct RequestWords<'a>(pub(super) &'a Request);
+
+impl fmt::Display for RequestWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Request::AddLockspace { name, .. } => write!(f, "join {}", Word(*name)),
+            Request::RemLockspace { name, unused: false } => write!(f, "leave {}", Word(*name)),
+            Request::RemLockspace { name, unused: true } => write!(f, "leave {} unused", Word(*name)),
+            Request::Acquire { lockspace, resource, .. } => {
+                write!(f, "acquire {} {}", Word(*lockspace), Word(*resource))
+            }
+            Request::Release { lockspace, resource } => write!(f, "release {} {}", Word(*lockspace), Word(*resource)),
+            Request::Inquire => f.write_str("inquire"),
+            Request::GetHosts { lockspace } => write!(f, "hosts {}", Word(*lockspace)),
+        }
+    }
+}

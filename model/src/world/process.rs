@@ -1,0 +1,141 @@
+//! Client processes, and what they and the administrator's agent ask for.
+//!
+//! A process uses a resource from the moment it is told that it holds it until it asks for the release, ends, or its
+//! host goes down. That its connection breaks, or a signal reaches it, changes nothing: it ends when the explorer says.
+
+use super::World;
+use super::host::{Asked, ProcessState};
+use crate::happening::{Happening, Sink};
+use crate::notice::Notice;
+use crate::setup::{Host, Process};
+use lease_core::Refusal;
+use lease_core::seam::{Answer, ClientId, Input, Request, RequestId, Signal};
+
+/// The connection of a process, or of the administrator's agent.
+fn client_of(process: Option<Process>) -> ClientId {
+    process.map_or(ClientId::ADMIN, |process| ClientId(process.0))
+}
+
+impl World {
+    pub(super) fn ask<S: Sink>(&mut self, host: Host, process: Option<Process>, request: &Request, sink: &mut S) {
+        if let Some(process) = process {
+            // A process stops using before it releases. If the release is refused it does not start again.
+            if let Request::Release { lockspace, resource, .. } = request
+                && let Some(resource) = self.setup.resource_named(lockspace, resource)
+            {
+                let state = self.host_mut(host).process_mut(process).expect("it was found alive");
+                if let Some(index) = state.uses.iter().position(|(used, _)| *used == resource) {
+                    let (_, lver) = state.uses.remove(index);
+                    self.emit(&Happening::UseEnds { host, process, resource, lver }, sink);
+                }
+            }
+            self.host_mut(host).process_mut(process).expect("it was found alive").waiting += 1;
+        }
+        let asked = Asked { process, request: request.clone(), awaited: true };
+        let id = self.host_mut(host).number_request(asked);
+        self.deliver(host, Input::Request { id, client: client_of(process), request: request.clone() }, sink);
+    }
+
+    pub(super) fn reply<S: Sink>(&mut self, host: Host, id: RequestId, result: Result<Answer, Refusal>, sink: &mut S) {
+        let state = self.host_mut(host);
+        let asked = state.asked.get_mut(usize::from(id.0)).and_then(Option::take);
+        while let Some(None) = state.asked.last() {
+            state.asked.pop();
+        }
+        let Asked { process, request, awaited } = asked.expect("a reply belongs to a request, and comes once");
+        if !awaited {
+            return;
+        }
+        let granted = match (&request, &result) {
+            (Request::Acquire { lockspace, resource, .. }, Ok(Answer::Acquired { lver })) => {
+                self.setup.resource_named(lockspace, resource).map(|resource| (resource, *lver))
+            }
+            _ => None,
+        };
+        let told = Happening::Told { host, process, request, result };
+        self.emit(&told, sink);
+        if let Happening::Told { host, process, request, result } = told {
+            self.notices.push(Notice::Told { host, process, request, result });
+        }
+        let Some(process) = process else { return };
+        let state = self.host_mut(host).process_mut(process).expect("only a living process awaits an answer");
+        state.waiting -= 1;
+        if let Some((resource, lver)) = granted
+            && state.signalled != Some(Signal::Kill)
+        {
+            state.uses.push((resource, lver));
+            self.emit(&Happening::UseBegins { host, process, resource, lver }, sink);
+        }
+    }
+
+    pub(super) fn signal<S: Sink>(&mut self, host: Host, process: Process, signal: Signal, sink: &mut S) {
+        if let Some(state) = self.host_mut(host).process_mut(process) {
+            state.signalled = state.signalled.max(Some(signal));
+            self.emit(&Happening::Signalled { host, process, signal }, sink);
+            self.notices.push(Notice::Signalled { host, process, signal });
+        }
+    }
+
+    pub(super) fn spawn<S: Sink>(&mut self, host: Host, process: Process, sink: &mut S) {
+        let processes = &mut self.host_mut(host).processes;
+        let place = usize::from(process.0);
+        if place >= processes.len() {
+            processes.resize(place + 1, None);
+        }
+        processes[place] = Some(ProcessState { connected: true, registered: true, ..ProcessState::default() });
+        self.emit(&Happening::Spawned { host, process }, sink);
+    }
+
+    pub(super) fn exit<S: Sink>(&mut self, host: Host, process: Process, sink: &mut S) {
+        self.end_uses(host, process, sink);
+        let state = self.host_mut(host);
+        let ended = state.processes[usize::from(process.0)].take().expect("it was found alive");
+        while let Some(None) = state.processes.last() {
+            state.processes.pop();
+        }
+        self.forget_answers(host, process);
+        self.emit(&Happening::Ended { host, process }, sink);
+        if ended.registered {
+            self.deliver(host, Input::Exited { client: client_of(Some(process)) }, sink);
+        }
+    }
+
+    pub(super) fn hang_up<S: Sink>(&mut self, host: Host, process: Process, sink: &mut S) {
+        let state = self.host_mut(host).process_mut(process).expect("it was found alive");
+        state.connected = false;
+        state.waiting = 0;
+        self.forget_answers(host, process);
+        self.emit(&Happening::HungUp { host, process }, sink);
+        self.deliver(host, Input::HungUp { client: client_of(Some(process)) }, sink);
+    }
+
+    /// A process ends, or its host does, and with it whatever it does with what it holds.
+    pub(super) fn end_uses<S: Sink>(&mut self, host: Host, process: Process, sink: &mut S) {
+        let state = self.host_mut(host).process_mut(process).expect("it was found alive");
+        for (resource, lver) in std::mem::take(&mut state.uses) {
+            self.emit(&Happening::UseEnds { host, process, resource, lver }, sink);
+        }
+    }
+
+    /// The daemon died.
+    pub(super) fn disconnect_all(&mut self, host: Host) {
+        let processes = &mut self.hosts[usize::from(host.0)].processes;
+        for (index, state) in processes.iter_mut().enumerate() {
+            let Some(state) = state else { continue };
+            if state.connected {
+                self.notices.push(Notice::Disconnected { host, process: Process(index as u8) });
+            }
+            state.connected = false;
+            state.registered = false;
+            state.waiting = 0;
+        }
+    }
+
+    fn forget_answers(&mut self, host: Host, process: Process) {
+        for asked in self.host_mut(host).asked.iter_mut().flatten() {
+            if asked.process == Some(process) {
+                asked.awaited = false;
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What a run has to say, for people and for machines.
+//!
+//! It refuses to run anything and to read a clock: it is given what others found.
+
+pub mod image;
+pub mod json;
+pub mod junit;
+pub mod results;
+pub mod table;

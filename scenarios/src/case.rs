@@ -1,0 +1,158 @@
+//! A case: one scenario under one profile with one seed, everything drawn that a world is built from.
+
+use crate::dice::{Dice, Range};
+use crate::faults::{Fault, Trigger};
+use crate::faults::{FaultPlan, FaultWish};
+use crate::scenario::{HostPlan, ProfileName, Scenario, Signed};
+use lease_core::format::Name;
+use lease_core::numbers::{HostId, Time};
+use lease_core::profile::{Config, Parameters, Profile};
+use lease_core::seam::{DiskId, Place};
+use model::setup::{DiskSetup, HostSetup, LockspaceIx, LockspaceSetup, Membership, ResourceSetup, Setup, WdmdProfile};
+use model::{Instant, Limits};
+
+/// One scenario, one profile, one seed. Equal ones are equal for ever: replay builds its world from them.
+#[derive(Clone, Debug)]
+pub struct Case<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// The profile.
+    pub profile: ProfileName,
+    /// The seed.
+    pub seed: u64,
+    /// The world. It may be changed before the run, to put a mutant in or to ask for another decision.
+    pub setup: Setup,
+    /// What may be spent.
+    pub limits: Limits,
+    /// The faults that are on, with their rates.
+    pub faults: FaultPlan,
+    /// When each host is switched on.
+    pub starts: Vec<Instant>,
+}
+
+impl<'a> Case<'a> {
+    /// Draws everything that a world is built from.
+    pub fn new(scenario: &'a Scenario, profile: ProfileName, seed: u64) -> Case<'a> {
+        let mut dice = Dice::new(seed, "setup");
+        // The whole draw depends on the scenario and the seed alone, so that both profiles see the same storm.
+        let cluster_watchdog = scenario.hosts.first().map_or(60, |host| dice.within(host.usual_watchdog()));
+        let drifting = profile == ProfileName::Hardened || scenario.beyond;
+        let mut hosts = Vec::new();
+        let mut starts = Vec::new();
+        for plan in &scenario.hosts {
+            let same = scenario.hosts.first().is_some_and(|first| first.watchdog == plan.watchdog);
+            let own_watchdog = dice.within(plan.usual_watchdog());
+            let watchdog = if same { cluster_watchdog } else { own_watchdog };
+            let io_timeout = dice.within(plan.io_timeout) as u32;
+            let clock = dice.within(plan.clock);
+            let drift = signed(&mut dice, plan.drift_ppm);
+            starts.push(Instant(dice.within(plan.starts)));
+            let memberships = (0..scenario.lockspaces.len()).map(|index| Membership {
+                lockspace: LockspaceIx(index as u8),
+                host_id: HostId(plan.host_id),
+                io_timeout,
+            });
+            hosts.push(HostSetup {
+                label: plan.label.clone(),
+                config: Config {
+                    host_name: name(&plan.host_name),
+                    profile: match profile {
+                        ProfileName::Sanlock385 => Profile::SANLOCK_3_8_5,
+                        ProfileName::Hardened => Profile::HARDENED,
+                    },
+                    parameters: Parameters {
+                        watchdog_fire_timeout: watchdog,
+                        use_watchdog: plan.use_watchdog,
+                        kill_grace: plan.kill_grace,
+                        renewal_read_extend: plan.read_extend,
+                        workers: plan.workers,
+                        ..Parameters::default()
+                    },
+                },
+                wdmd: match profile {
+                    ProfileName::Sanlock385 => WdmdProfile::SANLOCK_3_8_5,
+                    ProfileName::Hardened => WdmdProfile::HARDENED,
+                },
+                test_interval: plan.test_interval,
+                device: plan.device,
+                memberships: memberships.collect(),
+                clock: Time::from_micros(clock),
+                drift_ppm: if drifting { drift } else { 0 },
+            });
+        }
+        // What an administrator who reads the documentation configures.
+        let longest = hosts.iter().map(|host| host.config.parameters.watchdog_fire_timeout).max().unwrap_or(60);
+        for host in &mut hosts {
+            host.config.parameters.peer_fire_timeout = longest;
+        }
+
+        let geometry = scenario.geometry;
+        let disk = DiskId(0);
+        let end = scenario.lockspaces.iter().map(|area| area.offset);
+        let end = end.chain(scenario.resources.iter().map(|area| area.offset)).max().unwrap_or(0) + geometry.align();
+        let least = hosts.iter().flat_map(|host| &host.memberships).map(|member| member.io_timeout).min().unwrap_or(10);
+        let setup = Setup {
+            disks: vec![DiskSetup { sector_size: geometry.sector(), sectors: end / u64::from(geometry.sector()) }],
+            lockspaces: scenario
+                .lockspaces
+                .iter()
+                .map(|area| LockspaceSetup {
+                    name: name(&area.name),
+                    place: Place { disk, offset: area.offset },
+                    geometry,
+                    io_timeout: least as u16,
+                })
+                .collect(),
+            resources: scenario
+                .resources
+                .iter()
+                .map(|area| ResourceSetup {
+                    lockspace: LockspaceIx(area.lockspace),
+                    name: name(&area.name),
+                    place: Place { disk, offset: area.offset },
+                    geometry,
+                    num_hosts: area.num_hosts,
+                })
+                .collect(),
+            hosts,
+        };
+        let allowed = |fault: Fault, wish: &FaultWish| {
+            wish.only.is_none_or(|only| only == profile) && (fault != Fault::Drift || drifting)
+        };
+        let faults = FaultPlan::draw(&scenario.faults, scenario.mix, seed, allowed);
+        Case { scenario, profile, seed, setup, limits: limits(scenario), faults, starts }
+    }
+
+    /// Whether a fault of this trigger is on.
+    pub(crate) fn planned(&self, trigger: Trigger) -> impl Iterator<Item = Fault> + '_ {
+        self.faults
+            .on
+            .iter()
+            .filter(move |(fault, on)| fault.trigger() == trigger && on.is_some())
+            .map(|(fault, _)| fault)
+    }
+}
+
+impl HostPlan {
+    fn usual_watchdog(&self) -> Range {
+        self.watchdog.unwrap_or(Range::exactly(60))
+    }
+}
+
+/// A number of a range with a sign.
+pub(crate) fn signed(dice: &mut Dice, range: Signed) -> i32 {
+    let width = (i64::from(range.high) - i64::from(range.low)) as u64;
+    (i64::from(range.low) + dice.within(Range { low: 0, high: width }) as i64) as i32
+}
+
+fn name(text: &str) -> Name {
+    Name::from_text(text).expect("the parser measured the name")
+}
+
+fn limits(scenario: &Scenario) -> Limits {
+    let mut limits = if scenario.beyond { Limits::BEYOND } else { Limits::TOLERANCE };
+    for (budget, number) in &scenario.limits {
+        *limits.of_mut(*budget) = *number;
+    }
+    limits
+}

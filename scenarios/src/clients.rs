@@ -1,0 +1,473 @@
+//! What client processes and the administrators' agents do, each at its own pace.
+//!
+//! A client acquires, holds, releases and rests, over and over; it heeds signals in its own time, may hang up, may exit
+//! at any moment, and another starts in its place. An agent joins the lockspaces whenever its daemon runs without them.
+
+use crate::agenda::Entry;
+use crate::dice::Range;
+use crate::faults::{Fault, PlannedFault};
+use crate::scenario::{Moment, Style};
+use crate::simulate::{Act, Simulation};
+use lease_core::Refusal;
+use lease_core::seam::{Answer, Request, Signal};
+use model::setup::{Host, LockspaceIx, Process, ResourceIx};
+use model::{Action, Illegal, Sink};
+
+/// A client process, or the place of one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    /// Its next act.
+    pub(crate) entry: Entry,
+    /// When a signal ends it.
+    pub(crate) death: Entry,
+    pub(crate) state: ClientState,
+    /// Whether it acts by itself; otherwise the script moves it.
+    pub(crate) by_itself: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ClientState {
+    /// No process.
+    Absent,
+    /// Connected, holding nothing, waiting for nothing.
+    Idle,
+    /// Waiting for the answer to an acquire.
+    Acquiring(ResourceIx),
+    /// Told that it holds this.
+    Holding(ResourceIx),
+    /// Waiting for the answer to a release.
+    Releasing(ResourceIx),
+    /// Without a connection, alive; it may go on using what it held.
+    Unhooked,
+}
+
+impl Client {
+    pub(crate) fn new(entry: Entry, death: Entry, by_itself: bool) -> Client {
+        Client { entry, death, state: ClientState::Absent, by_itself }
+    }
+
+    /// Whether it neither holds nor waits for anything.
+    pub(crate) fn rests(&self) -> bool {
+        matches!(self.state, ClientState::Absent | ClientState::Idle)
+    }
+}
+
+/// A host's part in a lockspace, as its agent knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) entry: Entry,
+    pub(crate) state: Membership,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Membership {
+    Out,
+    Joining,
+    In,
+    Leaving,
+}
+
+impl Member {
+    pub(crate) fn new(entry: Entry) -> Member {
+        Member { entry, state: Membership::Out }
+    }
+}
+
+impl<S: Sink> Simulation<'_, S> {
+    fn client_of(&mut self, host: Host, process: Process) -> Option<&mut Client> {
+        self.hosts[usize::from(host.0)].clients.get_mut(usize::from(process.0))
+    }
+
+    /// The client's next act is due after a pause of this range.
+    fn client_after(&mut self, host: Host, process: Process, range: Range) {
+        let pause = self.dice.clients.within(range);
+        let Some(client) = self.client_of(host, process) else { return };
+        if client.by_itself {
+            let entry = client.entry;
+            self.put(entry, self.now.after_micros(pause));
+        }
+    }
+
+    /// Whether a client fault strikes now; if so, it is counted.
+    fn client_fault(&mut self, fault: Fault, host: Host) -> Option<PlannedFault> {
+        let planned = self.faults.get(fault)?;
+        let strikes = planned.hosts >> host.0 & 1 == 1 && self.dice.faults.one_in(planned.rate);
+        if strikes {
+            self.fired.count(fault);
+        }
+        strikes.then_some(planned)
+    }
+
+    // --- Acts of clients ---
+
+    pub(crate) fn client(&mut self, entry: Entry, host: Host, process: Process) {
+        let Some(client) = self.client_of(host, process) else { return };
+        match client.state {
+            ClientState::Absent => self.spawn(entry, host, process),
+            ClientState::Idle => {
+                if let Some(resource) = self.choose(host, process) {
+                    self.ask_acquire(entry, host, process, resource);
+                }
+            }
+            ClientState::Holding(resource) => {
+                if self.client_fault(Fault::ExitHolding, host).is_some() {
+                    self.death(entry, host, process);
+                } else if let Some(planned) = self.client_fault(Fault::HangUp, host) {
+                    let lasts = self.dice.clients.within(planned.lasts);
+                    let result = self.hang_up(host, process);
+                    if result.is_ok() {
+                        self.put(entry, self.now.after_micros(lasts));
+                    }
+                    self.settle(entry, host, result);
+                } else {
+                    self.ask_release(entry, host, process, resource);
+                }
+            }
+            ClientState::Unhooked => self.death(entry, host, process),
+            // A release that was refused: the end of the process makes the daemon try once more.
+            ClientState::Releasing(_) | ClientState::Acquiring(_) => self.death(entry, host, process),
+        }
+    }
+
+    pub(crate) fn spawn(&mut self, entry: Entry, host: Host, process: Process) {
+        let result = self.act(Action::Spawn { host, process });
+        match result {
+            Ok(()) => {
+                if let Some(client) = self.client_of(host, process) {
+                    client.state = ClientState::Idle;
+                }
+                self.client_after(host, process, Range::millis(0, 500));
+            }
+            Err(Illegal::Stalled) => self.settle(entry, host, result),
+            // No daemon to register with: when it is there, its agent starts us again.
+            Err(_) => {}
+        }
+    }
+
+    /// Which resource a client asks for next; `None`: it stops working.
+    fn choose(&mut self, host: Host, process: Process) -> Option<ResourceIx> {
+        let count = self.case.setup.resources.len() as u64;
+        let hosts = self.hosts.len() as u64;
+        let own = (u64::from(process.0) * hosts + u64::from(host.0)) % count;
+        if self.act == Act::Liveness {
+            // What nobody was granted yet, each client beginning at another.
+            let wanted = (0..count).map(|step| (own + step) % count).find(|index| !self.claims[*index as usize]);
+            return wanted.map(|index| ResourceIx(index as u8));
+        }
+        let index = match self.case.scenario.workload.style {
+            Style::Own => own,
+            Style::Contend => self.dice.clients.below(count),
+            Style::Failover if self.dice.clients.one_in(2) => own,
+            Style::Failover => self.dice.clients.below(count),
+        };
+        Some(ResourceIx(index as u8))
+    }
+
+    pub(crate) fn ask_acquire(&mut self, entry: Entry, host: Host, process: Process, resource: ResourceIx) {
+        let area = &self.case.setup.resources[usize::from(resource.0)];
+        let lockspace = self.case.setup.lockspaces[usize::from(area.lockspace.0)].name;
+        let request = Request::Acquire { lockspace, resource: area.name, place: area.place };
+        // Before the world hears of it, for the answer may come within the step.
+        if let Some(client) = self.client_of(host, process) {
+            client.state = ClientState::Acquiring(resource);
+        }
+        match self.act(Action::Ask { host, process: Some(process), request }) {
+            Ok(()) => {
+                if self.client_fault(Fault::ExitMidRequest, host).is_some() {
+                    let soon = self.dice.clients.within(Range::millis(0, 500));
+                    let Some(client) = self.client_of(host, process) else { return };
+                    let death = client.death;
+                    self.put(death, self.now.after_micros(soon));
+                }
+            }
+            Err(illegal) => self.not_asked(entry, host, process, ClientState::Idle, illegal),
+        }
+    }
+
+    pub(crate) fn ask_release(&mut self, entry: Entry, host: Host, process: Process, resource: ResourceIx) {
+        let area = &self.case.setup.resources[usize::from(resource.0)];
+        let lockspace = self.case.setup.lockspaces[usize::from(area.lockspace.0)].name;
+        let request = Request::Release { lockspace, resource: area.name };
+        if let Some(client) = self.client_of(host, process) {
+            client.state = ClientState::Releasing(resource);
+        }
+        if let Err(illegal) = self.act(Action::Ask { host, process: Some(process), request }) {
+            self.not_asked(entry, host, process, ClientState::Holding(resource), illegal);
+        }
+    }
+
+    fn not_asked(&mut self, entry: Entry, host: Host, process: Process, before: ClientState, illegal: Illegal) {
+        if let Some(client) = self.client_of(host, process) {
+            client.state = before;
+        }
+        match illegal {
+            Illegal::Stalled => self.settle(entry, host, Err(illegal)),
+            // Its death is on the agenda.
+            Illegal::Killed => {}
+            Illegal::NoSuchProcess => {
+                if let Some(client) = self.client_of(host, process) {
+                    client.state = ClientState::Absent;
+                }
+            }
+            _ => self.client_after(host, process, Range::secs(1, 5)),
+        }
+    }
+
+    pub(crate) fn hang_up(&mut self, host: Host, process: Process) -> Result<(), Illegal> {
+        let result = self.act(Action::HangUp { host, process });
+        if let (Ok(()), Some(client)) = (&result, self.client_of(host, process)) {
+            client.state = ClientState::Unhooked;
+        }
+        result
+    }
+
+    /// The process ends, and another will start in its place.
+    pub(crate) fn death(&mut self, entry: Entry, host: Host, process: Process) {
+        let result = self.act(Action::Exit { host, process });
+        if let Err(Illegal::Stalled) = result {
+            self.settle(entry, host, result);
+            return;
+        }
+        let Some(client) = self.client_of(host, process) else { return };
+        client.state = ClientState::Absent;
+        let (entry, death) = (client.entry, client.death);
+        self.agenda.strike(entry);
+        self.agenda.strike(death);
+        if self.world.daemon_up(host) && self.wants_clients() {
+            let respawn = self.case.scenario.workload.respawn;
+            self.client_after(host, process, respawn);
+        }
+        self.look_for_rest();
+    }
+
+    fn wants_clients(&self) -> bool {
+        self.act == Act::Safety || self.claims.iter().any(|granted| !granted)
+    }
+
+    // --- What clients are told ---
+
+    pub(crate) fn told_client(
+        &mut self,
+        host: Host,
+        process: Process,
+        request: &Request,
+        result: &Result<Answer, Refusal>,
+    ) {
+        let workload = self.case.scenario.workload;
+        let Some(client) = self.client_of(host, process) else { return };
+        match (request, result, client.state) {
+            (Request::Acquire { .. }, Ok(_), ClientState::Acquiring(resource)) => {
+                client.state = ClientState::Holding(resource);
+                let pause = match self.act {
+                    Act::Liveness => Range::secs(0, 2),
+                    Act::Safety if self.dice.clients.one_in(workload.zero_hold_one_in) => Range::exactly(0),
+                    Act::Safety => workload.hold,
+                };
+                self.client_after(host, process, pause);
+                self.claimed(resource);
+                self.moment(Moment::Grant, host);
+            }
+            (Request::Acquire { .. }, Err(_), ClientState::Acquiring(_)) => {
+                client.state = ClientState::Idle;
+                self.client_after(host, process, workload.retry);
+            }
+            (Request::Release { .. }, Ok(_), ClientState::Releasing(_)) => {
+                client.state = ClientState::Idle;
+                self.client_after(host, process, workload.idle);
+                self.moment(Moment::Release, host);
+            }
+            // What it let go of it does not take up again; its end makes the daemon try once more.
+            (Request::Release { .. }, Err(_), ClientState::Releasing(_)) => {
+                self.client_after(host, process, workload.retry);
+            }
+            _ => return,
+        }
+        self.look_for_rest();
+    }
+
+    pub(crate) fn signalled(&mut self, host: Host, process: Process, signal: Signal) {
+        let mut delay = self.exit_delay(signal);
+        match signal {
+            Signal::Term => {
+                if self.client_fault(Fault::IgnoreTerm, host).is_some() {
+                    return;
+                }
+            }
+            Signal::Kill => {
+                if let Some(planned) = self.client_fault(Fault::SlowDeath, host) {
+                    delay = self.dice.clients.within(planned.lasts);
+                }
+            }
+        }
+        let at = self.now.after_micros(delay);
+        let Some(client) = self.client_of(host, process) else { return };
+        let death = client.death;
+        // A second signal hastens nothing that is on its way already.
+        if self.agenda.due(death).is_none_or(|due| signal == Signal::Kill && due > at) {
+            self.put(death, at);
+        }
+    }
+
+    pub(crate) fn disconnected(&mut self, host: Host, process: Process) {
+        let orphan_exit = match self.act {
+            Act::Safety => self.case.scenario.workload.orphan_exit,
+            Act::Liveness => Range::secs(0, 5),
+        };
+        let Some(client) = self.client_of(host, process) else { return };
+        client.state = ClientState::Unhooked;
+        self.client_after(host, process, orphan_exit);
+    }
+
+    /// In the liveness act those who would not let go by themselves end.
+    pub(crate) fn heal_clients(&mut self, host: Host) {
+        for number in 0..self.hosts[usize::from(host.0)].clients.len() {
+            let client = self.hosts[usize::from(host.0)].clients[number];
+            let soon = self.dice.healing.within(Range::secs(1, 5));
+            let soon = self.now.after_micros(soon);
+            let at = match client.state {
+                ClientState::Absent if client.by_itself && self.world.daemon_up(host) => soon,
+                ClientState::Absent => continue,
+                _ if !client.by_itself => soon,
+                ClientState::Idle | ClientState::Unhooked | ClientState::Holding(_) => soon,
+                ClientState::Acquiring(_) | ClientState::Releasing(_) => continue,
+            };
+            let entry = if client.by_itself { client.entry } else { client.death };
+            self.put(entry, at);
+        }
+    }
+
+    // --- Agents ---
+
+    pub(crate) fn begin_agents(&mut self, host: Host) {
+        let rejoin = self.case.scenario.workload.rejoin;
+        for index in 0..self.hosts[usize::from(host.0)].members.len() {
+            let pause = self.dice.agents.within(rejoin);
+            let entry = self.hosts[usize::from(host.0)].members[index].entry;
+            self.put(entry, self.now.after_micros(pause));
+        }
+    }
+
+    pub(crate) fn agent(&mut self, entry: Entry, host: Host, lockspace: LockspaceIx) {
+        if let Err(illegal) = self.ask_join(host, lockspace) {
+            self.settle(entry, host, Err(illegal));
+        }
+    }
+
+    fn member_of(&mut self, host: Host, lockspace: LockspaceIx) -> Option<&mut Member> {
+        let memberships = &self.case.setup.hosts[usize::from(host.0)].memberships;
+        let index = memberships.iter().position(|member| member.lockspace == lockspace)?;
+        self.hosts[usize::from(host.0)].members.get_mut(index)
+    }
+
+    pub(crate) fn ask_join(&mut self, host: Host, lockspace: LockspaceIx) -> Result<(), Illegal> {
+        let setup = &self.case.setup;
+        let memberships = &setup.hosts[usize::from(host.0)].memberships;
+        let Some(part) = memberships.iter().find(|member| member.lockspace == lockspace) else { return Ok(()) };
+        let area = &setup.lockspaces[usize::from(lockspace.0)];
+        let (name, place) = (area.name, area.place);
+        let request = Request::AddLockspace { name, host_id: part.host_id, place, io_timeout: part.io_timeout };
+        if let Some(member) = self.member_of(host, lockspace) {
+            member.state = Membership::Joining;
+        }
+        let result = self.act(Action::Ask { host, process: None, request });
+        if result.is_err() {
+            if let Some(member) = self.member_of(host, lockspace) {
+                member.state = Membership::Out;
+            }
+        }
+        result
+    }
+
+    pub(crate) fn ask_leave(&mut self, host: Host, lockspace: LockspaceIx, unused: bool) -> Result<(), Illegal> {
+        let name = self.case.setup.lockspaces[usize::from(lockspace.0)].name;
+        if let Some(member) = self.member_of(host, lockspace) {
+            member.state = Membership::Leaving;
+        }
+        let result = self.act(Action::Ask { host, process: None, request: Request::RemLockspace { name, unused } });
+        if result.is_err() {
+            if let Some(member) = self.member_of(host, lockspace) {
+                member.state = Membership::In;
+            }
+        }
+        result
+    }
+
+    /// A lockspace is gone, and the event does not say which: the agent looks after all of them.
+    pub(crate) fn left(&mut self, host: Host) {
+        for index in 0..self.hosts[usize::from(host.0)].members.len() {
+            let member = &mut self.hosts[usize::from(host.0)].members[index];
+            if member.state == Membership::Joining {
+                continue;
+            }
+            member.state = Membership::Out;
+            let entry = member.entry;
+            let pause = self.dice.agents.within(self.case.scenario.workload.rejoin);
+            self.put(entry, self.now.after_micros(pause));
+        }
+    }
+
+    pub(crate) fn told_agent(&mut self, host: Host, request: &Request, result: &Result<Answer, Refusal>) {
+        let rejoin = self.case.scenario.workload.rejoin;
+        let named = |name| self.case.setup.lockspaces.iter().position(|area| area.name == name);
+        match request {
+            Request::AddLockspace { name, .. } => {
+                let Some(lockspace) = named(*name) else { return };
+                let Some(member) = self.member_of(host, LockspaceIx(lockspace as u8)) else { return };
+                if matches!(result, Ok(_) | Err(Refusal::Exists)) {
+                    member.state = Membership::In;
+                    self.begin_clients(host);
+                } else {
+                    member.state = Membership::Out;
+                    let entry = member.entry;
+                    let pause = self.dice.agents.within(rejoin);
+                    // Not at once, or an agent whose disk is gone would ask without end in one instant.
+                    self.put(entry, self.now.after_micros(pause.max(100_000)));
+                }
+            }
+            Request::RemLockspace { name, .. } => {
+                let Some(lockspace) = named(*name) else { return };
+                let Some(member) = self.member_of(host, LockspaceIx(lockspace as u8)) else { return };
+                let entry = member.entry;
+                if result.is_ok() {
+                    member.state = Membership::Out;
+                    let pause = self.dice.agents.within(rejoin);
+                    self.put(entry, self.now.after_micros(pause));
+                } else if member.state == Membership::Leaving {
+                    member.state = Membership::In;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The daemon serves a lockspace: clients that are not there start.
+    fn begin_clients(&mut self, host: Host) {
+        if !self.wants_clients() {
+            return;
+        }
+        for number in 0..self.hosts[usize::from(host.0)].clients.len() {
+            let client = self.hosts[usize::from(host.0)].clients[number];
+            if client.state == ClientState::Absent && self.agenda.due(client.entry).is_none() {
+                self.client_after(host, Process(number as u8), Range::millis(0, 2_000));
+            }
+        }
+    }
+
+    pub(crate) fn inquire(&mut self, entry: Entry, host: Host) {
+        let lockspace = self.dice.agents.below(self.case.setup.lockspaces.len() as u64) as usize;
+        let request = Request::GetHosts { lockspace: self.case.setup.lockspaces[lockspace].name };
+        let (process, request) = match self.dice.agents.one_in(2) {
+            true => (None, request),
+            false => match self.hosts[usize::from(host.0)].clients.iter().position(|client| {
+                matches!(client.state, ClientState::Idle | ClientState::Holding(_)) && client.by_itself
+            }) {
+                Some(index) => (Some(Process(index as u8)), Request::Inquire),
+                None => (None, request),
+            },
+        };
+        // Whatever comes of it, the next one will be asked.
+        let _ = self.act(Action::Ask { host, process, request });
+        let pause = self.dice.agents.within(self.case.scenario.workload.inquire);
+        self.put(entry, self.now.after_micros(pause.max(1_000)));
+    }
+}

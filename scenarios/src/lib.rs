@@ -1,0 +1,48 @@
+//! Stories for the world: scenario files, the faults and the dice of a run, and the simulator that walks one path
+//! through the world for each seed.
+//!
+//! It refuses to know what a lease is: what can happen, and what must hold, is the model's. Here it is only decided what
+//! *does* happen, and when. A seed decides all of it; there is no other chance in here, and no time.
+//!
+//! ```
+//! use scenarios::{ProfileName, Scenario, simulate};
+//!
+//! let scenario = Scenario::named("power-loss").expect("it is in the catalogue");
+//! let outcome = simulate(&scenario, ProfileName::Hardened, 1, &mut ());
+//! assert!(outcome.verdict.holds(), "{}", outcome.verdict);
+//! ```
+
+mod agenda;
+mod campaign;
+mod case;
+mod catalogue;
+mod clients;
+mod dice;
+mod digest;
+mod fates;
+mod faults;
+mod panics;
+mod parse;
+mod quiet;
+mod reader;
+mod replay;
+mod scenario;
+mod simulate;
+mod strikes;
+mod trace;
+
+pub use campaign::{Campaign, SAMPLED_ONE_IN, Summary, run_campaign};
+pub use case::Case;
+pub use catalogue::catalogue;
+pub use dice::{Dice, Range};
+pub use digest::Digest;
+pub use faults::{Fault, FaultPlan, FaultWish, Fired, Mix, PerFault, PlannedFault, Trigger};
+pub use quiet::{quiet, quiet_scenario, stormy_scenario};
+pub use reader::BadScenario;
+pub use replay::{Difference, Replayed, replay, replay_and_record, replay_strictly, world_at};
+pub use scenario::{
+    Anchor, Area, Deed, Expected, HostPlan, IoFate, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan,
+    Scenario, ScriptedEvent, Signed, Style, Workload,
+};
+pub use simulate::{Outcome, Verdict, run_case, simulate};
+pub use trace::{BadTrace, Claim, Line, Mark, Trace, limits_text, record, record_with};

@@ -1,0 +1,742 @@
+//! The words of a scenario file, and every mistake in one that can be found before it runs.
+//!
+//! A file opens with a comment that tells the story. Then come tables; all but `[[resource]]` may be left out:
+//!
+//! ```toml
+//! # Host A loses power while it holds the lease.
+//!
+//! [cluster]
+//! hosts = 3              # A, B, C with the ids 1, 2, 3; or one [[host]] table each
+//! io_timeout = "10..20"  # any number or duration may be a range: each seed draws from it
+//!
+//! [[resource]]
+//! name = "R1"
+//!
+//! [workload]
+//! hold = "5s..60s"
+//!
+//! [faults.cut-one]
+//! every = "60s..300s"
+//! lasts = "10s..100s"
+//!
+//! [[event]]
+//! after = "grant"
+//! at = "5s"              # after the grant
+//! host = "A"
+//! do = "power-loss"
+//! lasts = "60s..300s"
+//!
+//! [run]
+//! duration = "300s"
+//!
+//! [expect]
+//! hardened = "holds"
+//! sanlock_3_8_5 = "holds"
+//! ```
+
+use crate::dice::Range;
+use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
+use crate::reader::{BadScenario, Found, Reader, Source};
+use crate::scenario::{
+    Anchor, Area, Deed, Expected, HostPlan, IoFate, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan,
+    Scenario, ScriptedEvent, Signed, Style, Workload,
+};
+use lease_core::format::Geometry;
+use lease_core::seam::{LsId, Task};
+use model::action::Part;
+use model::history::Property;
+use model::limits::Budget;
+use model::setup::Device;
+use sim_disk::PathState;
+use std::path::Path;
+
+type Read<T> = Result<T, BadScenario>;
+
+const ANY: Range = Range { low: 0, high: u64::MAX };
+const MIB: u64 = 1 << 20;
+/// EIO, what a path that fails answers unless a scenario says otherwise.
+const EIO: u16 = 5;
+
+impl Scenario {
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    ///
+    /// One line that says where, what was expected and what was found.
+    pub fn load(path: &Path) -> Result<Scenario, BadScenario> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| BadScenario {
+            file: file.clone(),
+            line: 1,
+            what: format!("expected a readable scenario file, found: {error}"),
+        })?;
+        let name = path.file_stem().map_or_else(|| file.clone(), |stem| stem.to_string_lossy().into_owned());
+        Scenario::parse(&name, &file, &text)
+    }
+
+    /// Reads a scenario from its text. `file` is only told in errors.
+    ///
+    /// # Errors
+    ///
+    /// One line that says where, what was expected and what was found.
+    pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, BadScenario> {
+        let source = Source { file, text };
+        let story = opening_comment(text);
+        if story.is_empty() {
+            return Err(source.bad(0, "expected a comment that tells the story, found none"));
+        }
+        let mut reader = Reader::file(source)?;
+        let scenario = read(&mut reader, name, file, text, story)?;
+        reader.finish()?;
+        Ok(scenario)
+    }
+}
+
+fn opening_comment(text: &str) -> String {
+    let lines = text.lines().take_while(|line| line.starts_with('#'));
+    lines.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: String) -> Read<Scenario> {
+    // What is expected says whether the tolerance is left, and that decides what may stand elsewhere.
+    let (beyond, expect_sanlock, expect_hardened) = reader.table("expect", |expect| {
+        let beyond = expect.yes("beyond", false)?;
+        Ok((beyond, expected(expect, "sanlock_3_8_5")?, expected(expect, "hardened")?))
+    })?;
+    let geometry = reader.table("disk", geometry)?;
+    let align = geometry.align();
+    let hosts = hosts(reader, beyond, geometry.max_hosts())?;
+    let lockspaces = lockspaces(reader, align)?;
+    let resources = resources(reader, align, &lockspaces)?;
+    let workload = reader.table("workload", workload)?;
+    let (latency, mix, faults) = reader.table("faults", |table| faults(table, beyond, &hosts))?;
+    let names =
+        Names { hosts: &hosts, lockspaces: &lockspaces, resources: &resources, sector: geometry.sector(), beyond };
+    let script = reader.array("event", |_, event| names.event(event))?;
+    let limits = reader.table("limits", limits)?;
+    let run = reader.table("run", |run| {
+        Ok(RunPlan {
+            duration: run.durations("duration")?.map_or(Range::secs(300, 900), |found| found.value),
+            heal: run.yes("heal", true)?,
+            bound: run.durations("bound")?.map(|found| found.value.high),
+        })
+    })?;
+    Ok(Scenario {
+        name: name.to_owned(),
+        file: file.to_owned(),
+        text: text.to_owned(),
+        story,
+        beyond,
+        geometry,
+        hosts,
+        lockspaces,
+        resources,
+        workload,
+        latency,
+        mix,
+        faults,
+        script,
+        limits,
+        run,
+        expect_sanlock,
+        expect_hardened,
+    })
+}
+
+fn expected(table: &mut Reader<'_>, key: &'static str) -> Read<Expected> {
+    let Some(found) = table.text(key)? else { return Ok(Expected::Holds) };
+    match found.value.split_once(' ') {
+        None if found.value == "holds" => Ok(Expected::Holds),
+        Some(("violated", property)) if Property::from_id(property).is_some() => {
+            Ok(Expected::Violated(property.to_owned()))
+        }
+        _ => {
+            let expected = "\"holds\" or a property: \"violated I-EX\"";
+            Err(table.bad(found.at, key, expected, format!("{:?}", found.value)))
+        }
+    }
+}
+
+fn geometry(disk: &mut Reader<'_>) -> Read<Geometry> {
+    let sector = disk.word("sector", &[("512", 512), ("4096", 4096)])?.map_or(512, |found| found.value);
+    let aligns = [("1M", MIB), ("2M", 2 * MIB), ("4M", 4 * MIB), ("8M", 8 * MIB)];
+    let usual = if sector == 512 { MIB } else { 8 * MIB };
+    let at = disk.at();
+    let align = disk.word("align", &aligns)?.unwrap_or(Found { value: usual, at });
+    Geometry::from_sizes(sector, align.value)
+        .ok_or_else(|| disk.bad(align.at, "align", "\"1M\" with 512-byte sectors", "another"))
+}
+
+/// What a host is unless something else is said.
+fn usual_host(index: usize, label: String) -> HostPlan {
+    // Hosts booted at different times: a comparison of two hosts' clocks must not go unnoticed.
+    let booted = 100_000 * (index as u64 + 1);
+    HostPlan {
+        host_name: format!("host{label}"),
+        label,
+        host_id: index as u64 + 1,
+        io_timeout: Range::exactly(10),
+        watchdog: None,
+        device: Device::Exact,
+        use_watchdog: true,
+        test_interval: 10,
+        kill_grace: 40,
+        drift_ppm: Signed { low: 0, high: 0 },
+        clock: Range::secs(booted, booted + 50_000),
+        workers: 8,
+        read_extend: None,
+        starts: Range::secs(0, 20),
+    }
+}
+
+fn hosts(reader: &mut Reader<'_>, beyond: bool, max_hosts: u64) -> Read<Vec<HostPlan>> {
+    let (count, cluster) = reader.table("cluster", |cluster| {
+        let count = cluster.number("hosts", Range::new(1, 32))?;
+        let mut usual = usual_host(0, String::new());
+        host_keys(cluster, &mut usual, beyond)?;
+        // Every host assumes its own fire timeout of the others, so there is one for all unless a host says otherwise.
+        usual.watchdog = Some(usual.watchdog.unwrap_or(Range::exactly(60)));
+        Ok((count, usual))
+    })?;
+    let made = |index: usize, label: String| {
+        let own = usual_host(index, label);
+        HostPlan {
+            host_name: own.host_name,
+            label: own.label,
+            host_id: own.host_id,
+            clock: own.clock,
+            ..cluster.clone()
+        }
+    };
+    let mut listed: Vec<(usize, HostPlan)> = Vec::new();
+    let tables = reader.array("host", |index, host| {
+        let label = host.text("label")?.map_or_else(|| letter(index), |found| found.value);
+        let mut plan = made(index, label.clone());
+        if let Some(id) = host.number("id", Range::new(1, max_hosts))? {
+            plan.host_id = id.value;
+        }
+        if let Some(name) = host.text("name")? {
+            if name.value.is_empty() || name.value.len() > 47 {
+                return Err(host.bad(name.at, "name", "from 1 to 47 bytes", name.value.len()));
+            }
+            plan.host_name = name.value;
+        }
+        host_keys(host, &mut plan, beyond)?;
+        if let Some((_, twin)) = listed.iter().find(|(_, other)| other.label == label) {
+            return Err(host.bad(host.at(), "label", "a label of its own", format!("{:?} again", twin.label)));
+        }
+        let twin = listed.iter().find(|(_, other)| other.host_id == plan.host_id || other.host_name == plan.host_name);
+        if let (Some((_, twin)), false) = (twin, beyond) {
+            let (key, found) = match twin.host_id == plan.host_id {
+                true => ("id", format!("{} again (hosts {} and {label})", plan.host_id, twin.label)),
+                false => ("name", format!("{:?} again (hosts {} and {label})", plan.host_name, twin.label)),
+            };
+            return Err(host.bad(host.at(), key, "one of its own, or [expect] beyond = true", found));
+        }
+        if let (Some(_), false) = (listed.iter().find(|(_, other)| other.watchdog != plan.watchdog), beyond) {
+            let expected = "the same on all hosts, or [expect] beyond = true";
+            return Err(host.bad(host.at(), "watchdog", expected, "different ones"));
+        }
+        listed.push((index, plan.clone()));
+        Ok(plan)
+    })?;
+    match count {
+        Some(count) if !tables.is_empty() && count.value != tables.len() as u64 => {
+            let expected = format!("{}, for there are so many [[host]] tables", tables.len());
+            Err(reader.bad(count.at, "[cluster] hosts", expected, count.value))
+        }
+        _ if !tables.is_empty() => Ok(tables),
+        count => {
+            let count = count.map_or(3, |found| found.value) as usize;
+            Ok((0..count).map(|index| made(index, letter(index))).collect())
+        }
+    }
+}
+
+/// A, B, .. Z, and then H27, H28, ..
+fn letter(index: usize) -> String {
+    match u8::try_from(index) {
+        Ok(index @ 0..26) => char::from(b'A' + index).to_string(),
+        _ => format!("H{}", index + 1),
+    }
+}
+
+/// The keys that stand for all hosts in `[cluster]` and for one in `[[host]]`.
+fn host_keys(table: &mut Reader<'_>, plan: &mut HostPlan, beyond: bool) -> Read<()> {
+    let bounds = if beyond { Range::new(1, 255) } else { Range::new(3, 255) };
+    if let Some(found) = table.numbers("io_timeout", bounds)? {
+        plan.io_timeout = found.value;
+    }
+    if let Some(found) = table.numbers("watchdog", Range::new(2, 600))? {
+        plan.watchdog = Some(found.value);
+    }
+    let devices = [
+        ("exact", Device::Exact),
+        ("late", Device::Late { percent: 200 }),
+        ("broken", Device::Broken),
+        ("frozen", Device::FrozenWithHost),
+    ];
+    if let Some(found) = table.word("device", &devices)? {
+        if found.value != Device::Exact && !beyond {
+            return Err(table.bad(found.at, "device", "\"exact\", or [expect] beyond = true", "another"));
+        }
+        plan.device = found.value;
+    }
+    let used = table.yes("use_watchdog", plan.use_watchdog)?;
+    if !used && !beyond {
+        return Err(table.bad(table.at(), "use_watchdog", "true, or [expect] beyond = true", "false"));
+    }
+    plan.use_watchdog = used;
+    if let Some(found) = table.number("test_interval", Range::new(1, 600))? {
+        plan.test_interval = found.value;
+    }
+    if let Some(found) = table.number("kill_grace", Range::new(0, 600))? {
+        plan.kill_grace = found.value;
+    }
+    let drift = if beyond { 500_000 } else { 200 };
+    if let Some(found) = table.signed("drift_ppm", Signed { low: -drift, high: drift })? {
+        plan.drift_ppm = found.value;
+    }
+    if let Some(found) = table.number("workers", Range::new(1, 64))? {
+        plan.workers = found.value as u8;
+    }
+    if let Some(found) = table.number("read_extend", Range::new(0, 600))? {
+        plan.read_extend = Some(found.value);
+    }
+    if let Some(found) = table.durations("starts")? {
+        plan.starts = found.value;
+    }
+    if let Some(found) = table.durations("clock")? {
+        if found.value.low < 1_000_000_000 {
+            let expected = "at least \"1000s\": zero means never, and no age may reach back to it";
+            return Err(table.bad(found.at, "clock", expected, "less"));
+        }
+        plan.clock = found.value;
+    }
+    Ok(())
+}
+
+/// An offset, or the first free area after those before.
+fn place(table: &mut Reader<'_>, align: u64, next: &mut u64) -> Read<u64> {
+    let Some(found) = table.number("offset", Range::new(0, 1 << 40))? else {
+        let offset = *next;
+        *next += align;
+        return Ok(offset);
+    };
+    if found.value % align != 0 {
+        return Err(table.bad(found.at, "offset", format!("a multiple of {align}"), found.value));
+    }
+    *next = (*next).max(found.value + align);
+    Ok(found.value)
+}
+
+fn area_name(table: &mut Reader<'_>, usual: String) -> Read<String> {
+    let at = table.at();
+    let found = table.text("name")?.unwrap_or(Found { value: usual, at });
+    if found.value.is_empty() || found.value.len() > 48 {
+        return Err(table.bad(found.at, "name", "from 1 to 48 bytes", found.value.len()));
+    }
+    Ok(found.value)
+}
+
+fn lockspaces(reader: &mut Reader<'_>, align: u64) -> Read<Vec<LockspacePlan>> {
+    let mut next = 0;
+    let mut lockspaces: Vec<LockspacePlan> = Vec::new();
+    reader.array("lockspace", |index, table| {
+        let usual = if index == 0 { "LS".to_owned() } else { format!("LS{}", index + 1) };
+        let plan = LockspacePlan { name: area_name(table, usual)?, offset: place(table, align, &mut next)? };
+        if let Some(twin) = lockspaces.iter().find(|other| other.name == plan.name) {
+            return Err(table.bad(table.at(), "name", "a name of its own", format!("{:?} again", twin.name)));
+        }
+        if let Some(twin) = lockspaces.iter().find(|other| other.offset == plan.offset) {
+            let found = format!("the area of {}", twin.name);
+            return Err(table.bad(table.at(), "offset", "an area of its own", found));
+        }
+        lockspaces.push(plan);
+        Ok(())
+    })?;
+    if lockspaces.is_empty() {
+        lockspaces.push(LockspacePlan { name: "LS".to_owned(), offset: 0 });
+    }
+    Ok(lockspaces)
+}
+
+fn resources(reader: &mut Reader<'_>, align: u64, lockspaces: &[LockspacePlan]) -> Read<Vec<ResourcePlan>> {
+    let mut next = lockspaces.iter().map(|area| area.offset + align).max().unwrap_or(0);
+    let mut resources: Vec<ResourcePlan> = Vec::new();
+    let max_hosts = Range::new(0, 2000);
+    reader.array("resource", |index, table| {
+        let name = area_name(table, format!("R{}", index + 1))?;
+        let lockspace = match table.text("lockspace")? {
+            None => 0,
+            Some(found) => match lockspaces.iter().position(|area| area.name == found.value) {
+                Some(index) => index as u8,
+                None => {
+                    let found_text = format!("{:?}", found.value);
+                    return Err(table.bad(found.at, "lockspace", "the name of a [[lockspace]]", found_text));
+                }
+            },
+        };
+        let num_hosts = table.number("num_hosts", max_hosts)?.map_or(0, |found| found.value);
+        let plan = ResourcePlan { name, lockspace, offset: place(table, align, &mut next)?, num_hosts };
+        if let Some(twin) = resources.iter().find(|other| other.name == plan.name && other.lockspace == plan.lockspace)
+        {
+            return Err(table.bad(table.at(), "name", "a name of its own", format!("{:?} again", twin.name)));
+        }
+        let taken = lockspaces.iter().map(|area| (&area.name, area.offset));
+        let mut taken = taken.chain(resources.iter().map(|area| (&area.name, area.offset)));
+        if let Some((twin, _)) = taken.find(|(_, offset)| *offset == plan.offset) {
+            return Err(table.bad(table.at(), "offset", "an area of its own", format!("the area of {twin}")));
+        }
+        resources.push(plan);
+        Ok(())
+    })?;
+    if resources.is_empty() {
+        resources.push(ResourcePlan { name: "R1".to_owned(), lockspace: 0, offset: next, num_hosts: 0 });
+    }
+    Ok(resources)
+}
+
+fn workload(table: &mut Reader<'_>) -> Read<Workload> {
+    let styles = [("contend", Style::Contend), ("failover", Style::Failover), ("own", Style::Own)];
+    let mut duration =
+        |key, usual: Range| -> Read<Range> { Ok(table.durations(key)?.map_or(usual, |found| found.value)) };
+    let hold = duration("hold", Range::secs(0, 30))?;
+    let idle = duration("idle", Range::secs(0, 10))?;
+    let retry = duration("retry", Range::millis(500, 5_000))?;
+    let respawn = duration("respawn", Range::millis(100, 10_000))?;
+    let term_exit = duration("term_exit", Range::millis(10, 10_000))?;
+    let kill_exit = duration("kill_exit", Range::millis(1, 1_000))?;
+    let orphan_exit = duration("orphan_exit", Range::secs(0, 300))?;
+    let rejoin = duration("rejoin", Range::millis(100, 10_000))?;
+    let reboot = duration("reboot", Range::secs(20, 120))?;
+    let inquire = duration("inquire", Range::secs(20, 60))?;
+    Ok(Workload {
+        processes: table.numbers("processes", Range::new(0, 16))?.map_or(Range::exactly(2), |found| found.value),
+        style: table.word("style", &styles)?.map_or(Style::Contend, |found| found.value),
+        hold,
+        zero_hold_one_in: table.number("zero_hold_one_in", ANY)?.map_or(8, |found| found.value),
+        idle,
+        retry,
+        respawn,
+        term_exit,
+        kill_exit,
+        orphan_exit,
+        rejoin,
+        reboot,
+        inquire,
+    })
+}
+
+type ReadFaults = (Range, Mix, PerFault<Option<FaultWish>>);
+
+fn faults(table: &mut Reader<'_>, beyond: bool, hosts: &[HostPlan]) -> Read<ReadFaults> {
+    let latency = table.durations("latency")?.map_or(Range::new(200, 20_000), |found| found.value);
+    let mixes = [("uniform", Mix::Uniform), ("swarm", Mix::Swarm), ("turns", Mix::Turns)];
+    let mix = table.word("mix", &mixes)?.map_or(Mix::Turns, |found| found.value);
+    let mut faults = PerFault::all(None);
+    for (name, mut table) in table.tables()? {
+        let Some(fault) = Fault::named(&name.value) else {
+            let known = Fault::ALL.iter().map(|fault| fault.id()).collect::<Vec<_>>().join(", ");
+            let expected = format!("latency, mix or a fault ({known})");
+            return Err(table.bad(name.at, "", expected, format!("{:?}", name.value)));
+        };
+        if fault.beyond() && !beyond {
+            let found = "a fault beyond the tolerance";
+            return Err(table.bad(name.at, "", "[expect] beyond = true", found));
+        }
+        let rate = match fault.trigger() {
+            Trigger::Timed => table.durations("every")?,
+            Trigger::Io | Trigger::Ghost | Trigger::Client => table.numbers("one_in", Range::new(1, u64::MAX))?,
+        };
+        if let Some(Found { value: Range { low: 0, .. }, at }) = rate {
+            return Err(table.bad(at, "every", "more than nothing", "zero"));
+        }
+        let lasts = table.durations("lasts")?.map_or(fault.usual_length(), |found| found.value);
+        let only = ProfileName::ALL.map(|profile| (profile.id(), profile));
+        let only = table.word("only", &only)?.map(|found| found.value);
+        let mut struck = u64::MAX;
+        if let Some(labels) = table.texts("hosts")? {
+            struck = 0;
+            for label in labels {
+                match hosts.iter().position(|host| host.label == label.value) {
+                    Some(index) => struck |= 1 << index,
+                    None => return Err(table.bad(label.at, "hosts", "labels of hosts", format!("{:?}", label.value))),
+                }
+            }
+        }
+        let rate = rate.map_or(fault.usual_rate(), |found| found.value);
+        faults.set(fault, Some(FaultWish { rate, lasts, hosts: struck, only }));
+        table.finish()?;
+    }
+    Ok((latency, mix, faults))
+}
+
+fn limits(table: &mut Reader<'_>) -> Read<Vec<(Budget, u32)>> {
+    let mut limits = Vec::new();
+    for budget in Budget::ALL {
+        if let Some(found) = table.number(budget.name(), Range::new(0, u64::from(u32::MAX)))? {
+            limits.push((budget, found.value as u32));
+        }
+    }
+    Ok(limits)
+}
+
+/// What an event may speak of.
+struct Names<'a> {
+    hosts: &'a [HostPlan],
+    lockspaces: &'a [LockspacePlan],
+    resources: &'a [ResourcePlan],
+    sector: u32,
+    beyond: bool,
+}
+
+/// The first words of deeds, before their arguments are read.
+#[derive(Clone, Copy)]
+enum Verb {
+    PowerLoss,
+    PowerOn,
+    KillDaemon,
+    StartDaemon,
+    KillWdmd,
+    Stall,
+    Resume,
+    StopClock,
+    Cut,
+    Mend,
+    JumpClock,
+    Drift,
+    StepWallClock,
+    Snapshot,
+    Rollback,
+    SplitOff,
+    Edit,
+    Join,
+    Leave,
+    Spawn,
+    Acquire,
+    Release,
+    Exit,
+    HangUp,
+    Io,
+}
+
+const VERBS: [(&str, Verb); 25] = [
+    ("power-loss", Verb::PowerLoss),
+    ("power-on", Verb::PowerOn),
+    ("kill-daemon", Verb::KillDaemon),
+    ("start-daemon", Verb::StartDaemon),
+    ("kill-wdmd", Verb::KillWdmd),
+    ("stall", Verb::Stall),
+    ("resume", Verb::Resume),
+    ("stop-clock", Verb::StopClock),
+    ("cut", Verb::Cut),
+    ("mend", Verb::Mend),
+    ("jump-clock", Verb::JumpClock),
+    ("drift", Verb::Drift),
+    ("step-wall-clock", Verb::StepWallClock),
+    ("snapshot", Verb::Snapshot),
+    ("rollback", Verb::Rollback),
+    ("split-off", Verb::SplitOff),
+    ("edit", Verb::Edit),
+    ("join", Verb::Join),
+    ("leave", Verb::Leave),
+    ("spawn", Verb::Spawn),
+    ("acquire", Verb::Acquire),
+    ("release", Verb::Release),
+    ("exit", Verb::Exit),
+    ("hang-up", Verb::HangUp),
+    ("io", Verb::Io),
+];
+
+impl Names<'_> {
+    fn host(&self, table: &mut Reader<'_>, key: &'static str) -> Read<Option<u8>> {
+        let Some(found) = table.text(key)? else { return Ok(None) };
+        match self.hosts.iter().position(|host| host.label == found.value) {
+            Some(index) => Ok(Some(index as u8)),
+            None => {
+                let labels = self.hosts.iter().map(|host| host.label.as_str()).collect::<Vec<_>>().join(", ");
+                Err(table.bad(found.at, key, format!("one of {labels}"), format!("{:?}", found.value)))
+            }
+        }
+    }
+
+    fn lockspace(&self, table: &mut Reader<'_>) -> Read<u8> {
+        let Some(found) = table.text("lockspace")? else { return Ok(0) };
+        match self.lockspaces.iter().position(|area| area.name == found.value) {
+            Some(index) => Ok(index as u8),
+            None => Err(table.bad(found.at, "lockspace", "the name of one", format!("{:?}", found.value))),
+        }
+    }
+
+    fn resource(&self, table: &mut Reader<'_>) -> Read<u8> {
+        let Some(found) = table.text("resource")? else { return Ok(0) };
+        match self.resources.iter().position(|area| area.name == found.value) {
+            Some(index) => Ok(index as u8),
+            None => Err(table.bad(found.at, "resource", "the name of one", format!("{:?}", found.value))),
+        }
+    }
+
+    fn process(&self, table: &mut Reader<'_>) -> Read<u8> {
+        Ok(table.number("process", Range::new(0, 63))?.map_or(0, |found| found.value as u8))
+    }
+
+    fn part(&self, table: &mut Reader<'_>) -> Read<Part> {
+        let parts = [
+            ("main", Part::Task(Task::Main)),
+            ("lockspace", Part::Task(Task::Lockspace(LsId(0)))),
+            ("worker", Part::Task(Task::Worker(0))),
+            ("resource", Part::Task(Task::Resource)),
+            ("daemon", Part::Daemon),
+            ("wdmd", Part::Wdmd),
+            ("host", Part::Host),
+        ];
+        match table.word("part", &parts)? {
+            Some(found) => Ok(found.value),
+            None => {
+                Err(table.bad(table.at(), "part", "what stops: main, lockspace, daemon, wdmd, host, ..", "nothing"))
+            }
+        }
+    }
+
+    fn event(&self, table: &mut Reader<'_>) -> Read<ScriptedEvent> {
+        let at = table.durations("at")?;
+        let anchor = match table.word("after", &Moment::ALL)? {
+            None if at.is_none() => {
+                return Err(table.bad(table.at(), "at", "when: at = \"30s\", or after = \"grant\"", "nothing"));
+            }
+            None => Anchor::Start,
+            Some(what) => Anchor::After {
+                what: what.value,
+                of: self.host(table, "of")?,
+                nth: table.number("nth", Range::new(1, 1_000_000))?.map_or(1, |found| found.value as u32),
+            },
+        };
+        let host = self.host(table, "host")?;
+        let Some(verb) = table.word("do", &VERBS)? else {
+            return Err(table.bad(table.at(), "do", "what happens: do = \"power-loss\"", "nothing"));
+        };
+        let lasts = table.durations("lasts")?.map(|found| found.value);
+        let beyond =
+            matches!(verb.value, Verb::StopClock | Verb::JumpClock | Verb::Rollback | Verb::SplitOff | Verb::Edit);
+        if beyond && !self.beyond {
+            return Err(table.bad(verb.at, "do", "[expect] beyond = true for this", "a tolerance that is kept"));
+        }
+        let needs_host = !matches!(
+            verb.value,
+            Verb::PowerLoss
+                | Verb::PowerOn
+                | Verb::KillDaemon
+                | Verb::StartDaemon
+                | Verb::Cut
+                | Verb::Mend
+                | Verb::Snapshot
+                | Verb::Rollback
+                | Verb::Edit
+        );
+        if needs_host && host.is_none() {
+            return Err(table.bad(table.at(), "host", "the host that it happens to", "nothing"));
+        }
+        let deed = self.deed(table, &verb)?;
+        Ok(ScriptedEvent { at: at.map_or(Range::exactly(0), |found| found.value), anchor, host, deed, lasts })
+    }
+
+    fn deed(&self, table: &mut Reader<'_>, verb: &Found<Verb>) -> Read<Deed> {
+        Ok(match verb.value {
+            Verb::PowerLoss => Deed::PowerLoss,
+            Verb::PowerOn => Deed::PowerOn,
+            Verb::KillDaemon => Deed::KillDaemon,
+            Verb::StartDaemon => Deed::StartDaemon,
+            Verb::KillWdmd => Deed::KillWdmd,
+            Verb::Stall => Deed::Stall(self.part(table)?),
+            Verb::Resume => Deed::Resume(self.part(table)?),
+            Verb::StopClock => Deed::StopClock,
+            Verb::Cut => {
+                let states =
+                    [("hung", PathState::Hung), ("failing", PathState::Failing(EIO)), ("gone", PathState::Gone)];
+                Deed::Cut(table.word("state", &states)?.map_or(PathState::Hung, |found| found.value))
+            }
+            Verb::Mend => Deed::Mend,
+            Verb::JumpClock => match table.durations("by")? {
+                Some(found) => Deed::JumpClock(found.value),
+                None => return Err(table.bad(table.at(), "by", "a duration", "nothing")),
+            },
+            Verb::Drift => {
+                let most = if self.beyond { 500_000 } else { 200 };
+                match table.signed("ppm", Signed { low: -most, high: most })? {
+                    Some(found) => Deed::Drift(found.value),
+                    None => return Err(table.bad(table.at(), "ppm", "parts per million", "nothing")),
+                }
+            }
+            Verb::StepWallClock => Deed::StepWallClock,
+            Verb::Snapshot => Deed::Snapshot,
+            Verb::Rollback => Deed::Rollback,
+            Verb::SplitOff => Deed::SplitOff,
+            Verb::Edit => {
+                let offset = match table.number("offset", ANY)? {
+                    Some(found) if found.value % u64::from(self.sector) == 0 => found.value,
+                    Some(found) => {
+                        let expected = format!("a multiple of {}", self.sector);
+                        return Err(table.bad(found.at, "offset", expected, found.value));
+                    }
+                    None => return Err(table.bad(table.at(), "offset", "a byte offset", "nothing")),
+                };
+                let bytes = match table.text("bytes")? {
+                    None => Vec::new(),
+                    Some(found) => match hex(&found.value) {
+                        Some(bytes) if bytes.len() <= self.sector as usize => bytes,
+                        _ => {
+                            let expected = "hexadecimal bytes of at most one sector";
+                            return Err(table.bad(found.at, "bytes", expected, format!("{:?}", found.value)));
+                        }
+                    },
+                };
+                Deed::Edit(offset, bytes)
+            }
+            Verb::Join => Deed::Join(self.lockspace(table)?),
+            Verb::Leave => Deed::Leave(self.lockspace(table)?),
+            Verb::Spawn => Deed::Spawn(self.process(table)?),
+            Verb::Acquire => Deed::Acquire(self.process(table)?, self.resource(table)?),
+            Verb::Release => Deed::Release(self.process(table)?, self.resource(table)?),
+            Verb::Exit => Deed::Exit(self.process(table)?),
+            Verb::HangUp => Deed::HangUp(self.process(table)?),
+            Verb::Io => self.io(table)?,
+        })
+    }
+
+    fn io(&self, table: &mut Reader<'_>) -> Read<Deed> {
+        let Some(write) = table.word("io", &[("write", true), ("read", false)])? else {
+            return Err(table.bad(table.at(), "io", "\"read\" or \"write\"", "nothing"));
+        };
+        let areas = [("any", Area::Any), ("delta", Area::Delta), ("leader", Area::Leader), ("block", Area::Block)];
+        let area = table.word("area", &areas)?.map_or(Area::Any, |found| found.value);
+        let skip = table.number("skip", Range::new(0, 1_000_000))?.map_or(0, |found| found.value as u32);
+        let struck = Fault::ALL.iter().filter(|fault| fault.trigger() == Trigger::Io);
+        let struck = struck.map(|fault| (fault.id(), *fault)).collect::<Vec<_>>();
+        let fate = match table.word("fate", &struck)? {
+            Some(found) if found.value.beyond() && !self.beyond => {
+                let expected = "a fault within the tolerance, or [expect] beyond = true";
+                return Err(table.bad(found.at, "fate", expected, found.value));
+            }
+            Some(found) => IoFate::Struck(found.value),
+            None => {
+                let effect = table.durations("effect")?;
+                let answer = table.durations("answer")?;
+                let (Some(effect), Some(answer)) = (effect, answer) else {
+                    let expected = "a fault, or effect = .. and answer = ..";
+                    return Err(table.bad(table.at(), "fate", expected, "nothing"));
+                };
+                IoFate::Timed { effect: effect.value, answer: answer.value }
+            }
+        };
+        Ok(Deed::Io { write: write.value, area, fate, skip })
+    }
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16)).collect::<Option<Vec<_>>>()?;
+    if digits.len() % 2 != 0 {
+        return None;
+    }
+    Some(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
+}

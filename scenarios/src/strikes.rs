@@ -1,0 +1,393 @@
+//! Faults that strike by the clock, the script, and the healing of both.
+
+use crate::agenda::Entry;
+use crate::case::signed;
+use crate::dice::Range;
+use crate::fates::Rule;
+use crate::faults::{Fault, PlannedFault};
+use crate::scenario::{Anchor, Deed, Moment, ScriptedEvent, Signed};
+use crate::simulate::{Simulation, What};
+use lease_core::seam::{DiskId, LsId, Task};
+use model::action::Part;
+use model::setup::{Host, LockspaceIx, Process, ResourceIx};
+use model::{Action, Illegal, Instant, Sink};
+use sim_disk::PathState;
+use std::sync::Arc;
+
+/// EIO.
+const EIO: u16 = 5;
+
+/// The end of a fault that lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Undo {
+    Resume(Host, Part),
+    Mend(Host),
+    Rollback(DiskId),
+}
+
+impl ScriptedEvent {
+    /// The number of the client that the event moves.
+    pub(crate) fn client(&self) -> Option<usize> {
+        match self.deed {
+            Deed::Spawn(client)
+            | Deed::Acquire(client, _)
+            | Deed::Release(client, _)
+            | Deed::Exit(client)
+            | Deed::HangUp(client) => Some(usize::from(client)),
+            _ => None,
+        }
+    }
+}
+
+impl<S: Sink> Simulation<'_, S> {
+    // --- Faults by the clock ---
+
+    pub(crate) fn next_strike(&mut self, entry: Entry, fault: Fault) {
+        let Some(planned) = self.faults.get(fault) else { return };
+        // Half to one and a half times the mean: faults neither march in step nor stay away for ever.
+        let pause = self.dice.faults.within(Range { low: planned.rate / 2, high: planned.rate.saturating_mul(3) / 2 });
+        self.put(entry, self.now.after_micros(pause));
+    }
+
+    pub(crate) fn strike(&mut self, entry: Entry, fault: Fault) {
+        let Some(planned) = self.faults.get(fault) else { return };
+        let lasts = self.dice.faults.within(planned.lasts);
+        if let Some(host) = self.victim(planned) {
+            if self.strike_host(fault, host, lasts).is_ok() {
+                self.fired.count(fault);
+            }
+        }
+        self.next_strike(entry, fault);
+    }
+
+    fn victim(&mut self, planned: PlannedFault) -> Option<Host> {
+        let hosts = self.hosts.len() as u64;
+        let first = self.dice.faults.below(hosts);
+        let mut all = (0..hosts).map(|step| ((first + step) % hosts) as u8);
+        all.find(|host| planned.hosts >> host & 1 == 1).map(Host)
+    }
+
+    fn strike_host(&mut self, fault: Fault, host: Host, lasts: u64) -> Result<(), Illegal> {
+        match fault {
+            Fault::CutOne => self.cut(host, PathState::Hung, Some(lasts)),
+            Fault::CutAll => {
+                let mut any = Err(Illegal::SoAlready);
+                for index in 0..self.hosts.len() {
+                    let cut = self.cut(Host(index as u8), PathState::Hung, Some(lasts));
+                    any = any.or(cut);
+                }
+                any
+            }
+            Fault::PathFails => {
+                let gone = self.dice.faults.one_in(4);
+                self.cut(host, if gone { PathState::Gone } else { PathState::Failing(EIO) }, Some(lasts))
+            }
+            Fault::PowerLoss => self.power_loss(host, Some(lasts)),
+            Fault::DaemonKill => self.kill_daemon(host, Some(lasts)),
+            Fault::WdmdKill => self.act(Action::KillWdmd { host }),
+            Fault::TaskStall => {
+                let task = match self.dice.faults.below(4) {
+                    0 => Task::Main,
+                    1 => Task::Resource,
+                    2 => Task::Lockspace(LsId(0)),
+                    _ => {
+                        let workers = self.case.setup.hosts[usize::from(host.0)].config.parameters.workers;
+                        Task::Worker(self.dice.faults.below(u64::from(workers.clamp(1, 3))) as u8)
+                    }
+                };
+                self.stall(host, Part::Task(task), Some(lasts))
+            }
+            Fault::DaemonStall => self.stall(host, Part::Daemon, Some(lasts)),
+            Fault::WdmdStall => self.stall(host, Part::Wdmd, Some(lasts)),
+            Fault::HostPause => self.stall(host, Part::Host, Some(lasts)),
+            Fault::ClockStop => {
+                self.stall(host, Part::Host, Some(lasts))?;
+                self.act(Action::StopClock { host })
+            }
+            Fault::ClockJump => self.act(Action::JumpClock { host, micros: lasts }),
+            Fault::Drift => {
+                let most = if self.case.scenario.beyond { 50_000 } else { 200 };
+                let ppm = signed(&mut self.dice.faults, Signed { low: -most, high: most });
+                self.act(Action::SetDrift { host, ppm })
+            }
+            Fault::WallClockStep => self.act(Action::StepWallClock { host }),
+            Fault::Leave => {
+                let lockspace = self.dice.faults.below(self.case.setup.lockspaces.len() as u64) as u8;
+                let unused = self.dice.faults.one_in(3);
+                self.ask_leave(host, LockspaceIx(lockspace), unused)
+            }
+            Fault::SplitDisk => self.act(Action::SplitOff { host, disk: DiskId(0) }),
+            Fault::Rollback => {
+                self.act(Action::Snapshot { disk: DiskId(0) })?;
+                self.undo_after(Undo::Rollback(DiskId(0)), lasts);
+                Ok(())
+            }
+            Fault::Edit => {
+                let offset = self.some_record();
+                self.act(Action::Edit { disk: DiskId(0), offset, bytes: Arc::new([]) })
+            }
+            _ => unreachable!("only timed faults strike by the clock"),
+        }
+    }
+
+    /// The place of a record that somebody uses.
+    fn some_record(&mut self) -> u64 {
+        let setup = &self.case.setup;
+        let areas = (setup.lockspaces.len() + setup.resources.len()) as u64;
+        let area = self.dice.faults.below(areas) as usize;
+        let sectors = self.hosts.len() as u64 + 2;
+        let within = self.dice.faults.below(sectors);
+        let sector = u64::from(setup.disks[0].sector_size);
+        let place = match setup.lockspaces.get(area) {
+            Some(lockspace) => lockspace.place,
+            None => setup.resources[area - setup.lockspaces.len()].place,
+        };
+        place.offset + within * sector
+    }
+
+    fn undo_after(&mut self, undo: Undo, micros: u64) {
+        let entry = self.once(What::Undo(undo), self.now.after_micros(micros));
+        self.undos.push((entry, undo));
+    }
+
+    fn power_loss(&mut self, host: Host, lasts: Option<u64>) -> Result<(), Illegal> {
+        self.act(Action::PowerLoss { host })?;
+        let entry = self.hosts[usize::from(host.0)].power_on;
+        match lasts {
+            Some(lasts) => self.put(entry, self.now.after_micros(lasts)),
+            None => self.agenda.strike(entry),
+        }
+        Ok(())
+    }
+
+    fn kill_daemon(&mut self, host: Host, lasts: Option<u64>) -> Result<(), Illegal> {
+        self.act(Action::KillDaemon { host })?;
+        if let Some(lasts) = lasts {
+            let entry = self.hosts[usize::from(host.0)].start_daemon;
+            self.put(entry, self.now.after_micros(lasts));
+        }
+        Ok(())
+    }
+
+    fn stall(&mut self, host: Host, part: Part, lasts: Option<u64>) -> Result<(), Illegal> {
+        self.act(Action::Stall { host, part })?;
+        if let Some(lasts) = lasts {
+            self.undo_after(Undo::Resume(host, part), lasts);
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self, host: Host, part: Part) -> Result<(), Illegal> {
+        let result = self.act(Action::Resume { host, part });
+        if result.is_ok() {
+            self.unpark(host);
+        }
+        result
+    }
+
+    fn cut(&mut self, host: Host, state: PathState, lasts: Option<u64>) -> Result<(), Illegal> {
+        let open = (0..self.case.setup.disks.len()).all(|disk| {
+            let path = sim_disk::PathId(host.0);
+            self.world.disk(DiskId(disk as u8)).path(path) == Ok(PathState::Open)
+        });
+        if !open {
+            return Err(Illegal::SoAlready);
+        }
+        self.set_paths(host, state)?;
+        if let Some(lasts) = lasts {
+            self.undo_after(Undo::Mend(host), lasts);
+        }
+        Ok(())
+    }
+
+    fn set_paths(&mut self, host: Host, state: PathState) -> Result<(), Illegal> {
+        for disk in 0..self.case.setup.disks.len() {
+            self.act(Action::SetPath { host, disk: DiskId(disk as u8), state })?;
+        }
+        self.release_held(host);
+        Ok(())
+    }
+
+    pub(crate) fn undo(&mut self, entry: Entry, undo: Undo) {
+        self.undos.retain(|(known, _)| *known != entry);
+        self.agenda.remove(entry);
+        // What is over already, by a reboot or a second mending, needs no undoing.
+        let _ = match undo {
+            Undo::Resume(host, part) => self.resume(host, part),
+            Undo::Mend(host) => self.set_paths(host, PathState::Open),
+            Undo::Rollback(disk) => self.act(Action::Rollback { disk }),
+        };
+    }
+
+    /// The healing: every stall and every cut ends now, by whomever it was begun.
+    pub(crate) fn undo_everything(&mut self) {
+        for (entry, _) in std::mem::take(&mut self.undos) {
+            self.agenda.remove(entry);
+        }
+        for index in 0..self.hosts.len() {
+            let host = Host(index as u8);
+            while let Some((part, _)) = self.world.stalled(host).first().copied() {
+                if self.resume(host, part).is_err() {
+                    break;
+                }
+            }
+            // A path that is open already has nothing to be mended.
+            let _ = self.set_paths(host, PathState::Open);
+        }
+    }
+
+    // --- The script ---
+
+    pub(crate) fn begin_script(&mut self) {
+        let scenario = self.case.scenario;
+        for (index, event) in scenario.script.iter().enumerate() {
+            match event.anchor {
+                Anchor::Start => {
+                    let at = Instant(self.dice.script.within(event.at));
+                    self.once(What::Script(index as u16), at);
+                }
+                Anchor::After { nth, .. } => self.waiting.push((index as u16, nth)),
+            }
+        }
+    }
+
+    /// Something happened on a host that a script may wait for.
+    pub(crate) fn moment(&mut self, moment: Moment, host: Host) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let scenario = self.case.scenario;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain_mut(|(index, left)| {
+            let event = &scenario.script[usize::from(*index)];
+            let Anchor::After { what, of, .. } = event.anchor else { return false };
+            if what != moment || of.is_some_and(|of| of != host.0) {
+                return true;
+            }
+            *left -= 1;
+            if *left == 0 {
+                let pause = self.dice.script.within(event.at);
+                self.once(What::Script(*index), self.now.after_micros(pause));
+            }
+            *left > 0
+        });
+        self.waiting = waiting;
+    }
+
+    pub(crate) fn scripted(&mut self, entry: Entry, index: u16) {
+        let scenario = self.case.scenario;
+        let event = &scenario.script[usize::from(index)];
+        let mut result = Ok(());
+        match event.host {
+            Some(host) => result = self.deed(event, Host(host)),
+            None => {
+                let once = matches!(event.deed, Deed::Snapshot | Deed::Rollback | Deed::Edit(..));
+                let hosts = if once { 1 } else { self.hosts.len() };
+                for host in 0..hosts {
+                    // One host to which it cannot happen does not spare the others.
+                    let _ = self.deed(event, Host(host as u8));
+                }
+            }
+        }
+        match result {
+            Err(Illegal::Overdue { .. } | Illegal::TooEarly { .. }) => self.settle(entry, Host(0), result),
+            _ => self.agenda.remove(entry),
+        }
+    }
+
+    fn deed(&mut self, event: &ScriptedEvent, host: Host) -> Result<(), Illegal> {
+        let lasts = event.lasts.map(|range| self.dice.script.within(range));
+        let client = |number: u8| (usize::from(number), Process(number));
+        match &event.deed {
+            Deed::PowerLoss => self.counted(Fault::PowerLoss, |this| this.power_loss(host, lasts)),
+            Deed::PowerOn => self.act(Action::PowerOn { host }),
+            Deed::KillDaemon => self.counted(Fault::DaemonKill, |this| this.kill_daemon(host, lasts)),
+            Deed::StartDaemon => {
+                let entry = self.hosts[usize::from(host.0)].start_daemon;
+                self.put(entry, self.now);
+                Ok(())
+            }
+            Deed::KillWdmd => self.counted(Fault::WdmdKill, |this| this.act(Action::KillWdmd { host })),
+            Deed::Stall(part) => {
+                let fault = match part {
+                    Part::Task(_) => Fault::TaskStall,
+                    Part::Daemon => Fault::DaemonStall,
+                    Part::Wdmd => Fault::WdmdStall,
+                    Part::Host => Fault::HostPause,
+                };
+                self.counted(fault, |this| this.stall(host, *part, lasts))
+            }
+            Deed::Resume(part) => self.resume(host, *part),
+            Deed::StopClock => self.counted(Fault::ClockStop, |this| {
+                this.stall(host, Part::Host, lasts)?;
+                this.act(Action::StopClock { host })
+            }),
+            Deed::Cut(state) => {
+                let fault = if *state == PathState::Hung { Fault::CutOne } else { Fault::PathFails };
+                self.counted(fault, |this| this.cut(host, *state, lasts))
+            }
+            Deed::Mend => self.set_paths(host, PathState::Open),
+            Deed::JumpClock(by) => {
+                let micros = self.dice.script.within(*by);
+                self.counted(Fault::ClockJump, |this| this.act(Action::JumpClock { host, micros }))
+            }
+            Deed::Drift(ppm) => {
+                let ppm = signed(&mut self.dice.script, *ppm);
+                self.counted(Fault::Drift, |this| this.act(Action::SetDrift { host, ppm }))
+            }
+            Deed::StepWallClock => self.counted(Fault::WallClockStep, |this| this.act(Action::StepWallClock { host })),
+            Deed::Snapshot => self.act(Action::Snapshot { disk: DiskId(0) }),
+            Deed::Rollback => self.counted(Fault::Rollback, |this| this.act(Action::Rollback { disk: DiskId(0) })),
+            Deed::SplitOff => {
+                self.counted(Fault::SplitDisk, |this| this.act(Action::SplitOff { host, disk: DiskId(0) }))
+            }
+            Deed::Edit(offset, bytes) => {
+                let bytes: Arc<[u8]> = Arc::from(bytes.as_slice());
+                let edit = Action::Edit { disk: DiskId(0), offset: *offset, bytes };
+                self.counted(Fault::Edit, |this| this.act(edit))
+            }
+            Deed::Join(lockspace) => self.ask_join(host, LockspaceIx(*lockspace)),
+            Deed::Leave(lockspace) => {
+                self.counted(Fault::Leave, |this| this.ask_leave(host, LockspaceIx(*lockspace), false))
+            }
+            Deed::Spawn(number) => {
+                let (index, process) = client(*number);
+                let entry = self.hosts[usize::from(host.0)].clients[index].entry;
+                self.spawn(entry, host, process);
+                Ok(())
+            }
+            Deed::Acquire(number, resource) => {
+                let (index, process) = client(*number);
+                let entry = self.hosts[usize::from(host.0)].clients[index].entry;
+                self.ask_acquire(entry, host, process, ResourceIx(*resource));
+                Ok(())
+            }
+            Deed::Release(number, resource) => {
+                let (index, process) = client(*number);
+                let entry = self.hosts[usize::from(host.0)].clients[index].entry;
+                self.ask_release(entry, host, process, ResourceIx(*resource));
+                Ok(())
+            }
+            Deed::Exit(number) => {
+                let (index, process) = client(*number);
+                let entry = self.hosts[usize::from(host.0)].clients[index].entry;
+                self.death(entry, host, process);
+                Ok(())
+            }
+            Deed::HangUp(number) => self.counted(Fault::HangUp, |this| this.hang_up(host, client(*number).1)),
+            Deed::Io { write, area, fate, skip } => {
+                self.rules.push(Rule { host: host.0, write: *write, area: *area, fate: *fate, skip: *skip });
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts a fault that the script let strike.
+    fn counted(&mut self, fault: Fault, strike: impl FnOnce(&mut Self) -> Result<(), Illegal>) -> Result<(), Illegal> {
+        let result = strike(self);
+        if result.is_ok() {
+            self.fired.count(fault);
+        }
+        result
+    }
+}

@@ -1,0 +1,133 @@
+//! `list`: what there is, by name.
+
+use crate::misuse::Misuse;
+use crate::screen::Screen;
+use clap::Args;
+use lease_core::profile::Profile;
+use lease_core::seam::Rare;
+use model::history::Property;
+use reports::table::columns;
+use scenarios::{Fault, ProfileName, Trigger, catalogue};
+use serde::Serialize;
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// As JSON (format leaselab-list, version 1)
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Everything {
+    format: &'static str,
+    version: u32,
+    scenarios: Vec<ListedScenario>,
+    properties: Vec<ListedProperty>,
+    faults: Vec<ListedFault>,
+    decisions: Vec<ListedDecision>,
+    rare: Vec<ListedRare>,
+}
+
+#[derive(Serialize)]
+struct ListedScenario {
+    name: String,
+    title: String,
+    beyond: bool,
+    hosts: usize,
+    hardened: String,
+    sanlock_3_8_5: String,
+}
+
+#[derive(Serialize)]
+struct ListedProperty {
+    name: &'static str,
+    title: &'static str,
+}
+
+#[derive(Serialize)]
+struct ListedFault {
+    name: &'static str,
+    strikes: &'static str,
+    beyond: bool,
+}
+
+#[derive(Serialize)]
+struct ListedDecision {
+    name: &'static str,
+    sanlock_3_8_5: &'static str,
+    hardened: &'static str,
+}
+
+#[derive(Serialize)]
+struct ListedRare {
+    name: String,
+}
+
+fn everything() -> Everything {
+    let scenarios = catalogue().into_iter().map(|scenario| ListedScenario {
+        title: scenario.title().to_owned(),
+        beyond: scenario.beyond,
+        hosts: scenario.hosts.len(),
+        hardened: scenario.expected(ProfileName::Hardened).to_string(),
+        sanlock_3_8_5: scenario.expected(ProfileName::Sanlock385).to_string(),
+        name: scenario.name,
+    });
+    let strikes = |fault: &Fault| match fault.trigger() {
+        Trigger::Timed => "by the clock",
+        Trigger::Io => "an I/O",
+        Trigger::Ghost => "a write whose host is gone",
+        Trigger::Client => "a client",
+    };
+    let decisions = Profile::SANLOCK_3_8_5.table().into_iter().zip(Profile::HARDENED.table());
+    Everything {
+        format: "leaselab-list",
+        version: 1,
+        scenarios: scenarios.collect(),
+        properties: Property::ALL.iter().map(|it| ListedProperty { name: it.id(), title: it.title() }).collect(),
+        faults: Fault::ALL
+            .iter()
+            .map(|fault| ListedFault { name: fault.id(), strikes: strikes(fault), beyond: fault.beyond() })
+            .collect(),
+        decisions: decisions
+            .map(|((name, old), (_, new))| ListedDecision { name, sanlock_3_8_5: old, hardened: new })
+            .collect(),
+        rare: Rare::ALL.iter().map(|rare| ListedRare { name: format!("{rare:?}") }).collect(),
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misuse> {
+    let everything = everything();
+    let text = if arguments.json {
+        let text = serde_json::to_string_pretty(&everything).expect("plain texts can be written as JSON");
+        format!("{text}\n")
+    } else {
+        told(&everything)
+    };
+    screen.say(&text)?;
+    Ok(0)
+}
+
+fn told(everything: &Everything) -> String {
+    let mark = |beyond: bool| if beyond { "beyond" } else { "within" }.to_owned();
+    let scenarios = everything.scenarios.iter().map(|it| {
+        let expected = [it.hardened.clone(), it.sanlock_3_8_5.clone()];
+        let [hardened, sanlock] = expected;
+        vec![it.name.clone(), mark(it.beyond), hardened, sanlock, it.title.clone()]
+    });
+    let properties = everything.properties.iter().map(|it| vec![it.name.to_owned(), it.title.to_owned()]);
+    let faults = everything.faults.iter().map(|it| vec![it.name.to_owned(), mark(it.beyond), it.strikes.to_owned()]);
+    let decisions = everything.decisions.iter();
+    let decisions = decisions.map(|it| vec![it.name.to_owned(), it.sanlock_3_8_5.to_owned(), it.hardened.to_owned()]);
+    let rare = everything.rare.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
+    [
+        columns(
+            &["SCENARIO ", "TOLERANCE ", "hardened ", "sanlock_3_8_5 ", "STORY "],
+            &scenarios.collect::<Vec<_>>(),
+        ),
+        columns(&["PROPERTY ", "WHAT MUST HOLD "], &properties.collect::<Vec<_>>()),
+        columns(&["FAULT ", "TOLERANCE ", "STRIKES "], &faults.collect::<Vec<_>>()),
+        columns(&["DECISION ", "sanlock_3_8_5 ", "hardened "], &decisions.collect::<Vec<_>>()),
+        format!("RARE BRANCHES of the engine\n{rare}\n"),
+    ]
+    .join("\n")
+}
