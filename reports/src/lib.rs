@@ -6,4 +6,5 @@ pub mod image;
 pub mod json;
 pub mod junit;
 pub mod results;
+pub mod story;
 pub mod table;

@@ -71,6 +71,11 @@ impl Member {
     pub(crate) fn new(entry: Entry) -> Member {
         Member { entry, state: Membership::Out }
     }
+
+    /// Whether the agent waits for no answer.
+    pub(crate) fn rests(&self) -> bool {
+        matches!(self.state, Membership::Out | Membership::In)
+    }
 }
 
 impl<S: Sink> Simulation<'_, S> {
@@ -233,14 +238,15 @@ impl<S: Sink> Simulation<'_, S> {
         let (entry, death) = (client.entry, client.death);
         self.agenda.strike(entry);
         self.agenda.strike(death);
-        if self.world.daemon_up(host) && self.wants_clients() {
+        if self.world.daemon_up(host) && self.is_work_left() {
             let respawn = self.case.scenario.workload.respawn;
             self.client_after(host, process, respawn);
         }
         self.look_for_rest();
     }
 
-    fn wants_clients(&self) -> bool {
+    /// Whether anybody should still work: in the liveness act only until every lease was granted once.
+    fn is_work_left(&self) -> bool {
         self.act == Act::Safety || self.claims.iter().any(|granted| !granted)
     }
 
@@ -339,11 +345,9 @@ impl<S: Sink> Simulation<'_, S> {
     // --- Agents ---
 
     pub(crate) fn begin_agents(&mut self, host: Host) {
-        let rejoin = self.case.scenario.workload.rejoin;
         for index in 0..self.hosts[usize::from(host.0)].members.len() {
-            let pause = self.dice.agents.within(rejoin);
             let entry = self.hosts[usize::from(host.0)].members[index].entry;
-            self.put(entry, self.now.after_micros(pause));
+            self.join_after(entry, 0);
         }
     }
 
@@ -401,13 +405,20 @@ impl<S: Sink> Simulation<'_, S> {
             }
             member.state = Membership::Out;
             let entry = member.entry;
-            let pause = self.dice.agents.within(self.case.scenario.workload.rejoin);
-            self.put(entry, self.now.after_micros(pause));
+            self.join_after(entry, 0);
+        }
+        self.look_for_rest();
+    }
+
+    /// The agent joins after its usual pause, but not before `least` microseconds, if it matters any more.
+    fn join_after(&mut self, entry: Entry, least: u64) {
+        let pause = self.dice.agents.within(self.case.scenario.workload.rejoin);
+        if self.is_work_left() {
+            self.put(entry, self.now.after_micros(pause.max(least)));
         }
     }
 
     pub(crate) fn told_agent(&mut self, host: Host, request: &Request, result: &Result<Answer, Refusal>) {
-        let rejoin = self.case.scenario.workload.rejoin;
         let named = |name| self.case.setup.lockspaces.iter().position(|area| area.name == name);
         match request {
             Request::AddLockspace { name, .. } => {
@@ -419,9 +430,8 @@ impl<S: Sink> Simulation<'_, S> {
                 } else {
                     member.state = Membership::Out;
                     let entry = member.entry;
-                    let pause = self.dice.agents.within(rejoin);
                     // Not at once, or an agent whose disk is gone would ask without end in one instant.
-                    self.put(entry, self.now.after_micros(pause.max(100_000)));
+                    self.join_after(entry, 100_000);
                 }
             }
             Request::RemLockspace { name, .. } => {
@@ -430,19 +440,19 @@ impl<S: Sink> Simulation<'_, S> {
                 let entry = member.entry;
                 if result.is_ok() {
                     member.state = Membership::Out;
-                    let pause = self.dice.agents.within(rejoin);
-                    self.put(entry, self.now.after_micros(pause));
+                    self.join_after(entry, 0);
                 } else if member.state == Membership::Leaving {
                     member.state = Membership::In;
                 }
             }
-            _ => {}
+            _ => return,
         }
+        self.look_for_rest();
     }
 
     /// The daemon serves a lockspace: clients that are not there start.
     fn begin_clients(&mut self, host: Host) {
-        if !self.wants_clients() {
+        if !self.is_work_left() {
             return;
         }
         for number in 0..self.hosts[usize::from(host.0)].clients.len() {

@@ -27,7 +27,6 @@
 //! found. Lines that begin with a number sign are for people, in the head as in the body: they are kept, not read.
 
 use crate::case::Case;
-use crate::panics;
 use crate::scenario::{ProfileName, Scenario};
 use crate::simulate::{Outcome, Simulation, Verdict};
 use model::history::Property;
@@ -160,10 +159,7 @@ pub fn record(case: &Case<'_>) -> (Outcome, Trace) {
 pub fn record_with<S: Sink>(case: &Case<'_>, sink: &mut S) -> (Outcome, Trace) {
     let mut recorder = Recorder::new(&case.setup, sink);
     let mut simulation = Simulation::new(case, &mut recorder);
-    // The simulation makes a verdict of an assertion. Nothing else may be told of it here.
-    if let Err(bug) = panics::quietly(|| simulation.run_until(u64::MAX)) {
-        panic!("{bug}");
-    }
+    simulation.run_until(u64::MAX);
     let marks = std::mem::take(&mut simulation.marks);
     let outcome = simulation.outcome();
     let trace = recorder.trace(case, &marks, &outcome.verdict, outcome.digest, outcome.actions);
@@ -183,7 +179,14 @@ impl<'a, S: Sink> Recorder<'a, S> {
     }
 
     /// The trace of what was told, the marks put in their places.
-    pub(crate) fn trace(self, case: &Case<'_>, marks: &[Marked], verdict: &Verdict, digest: u64, actions: u64) -> Trace {
+    pub(crate) fn trace(
+        self,
+        case: &Case<'_>,
+        marks: &[Marked],
+        verdict: &Verdict,
+        digest: u64,
+        actions: u64,
+    ) -> Trace {
         let mut lines = Vec::with_capacity(self.lines.len() + marks.len() + 1);
         let mut marks = marks.iter().peekable();
         let mut choices = 0;

@@ -11,7 +11,7 @@ use super::resource::Token;
 use crate::Refusal;
 use crate::format::{DeltaLease, Geometry, HostBlock, Leader};
 use crate::numbers::{HostId, Lver, Mbal, Numbers, Second, Span, Stamp, Time, Visit};
-use crate::profile::{FailingAcquire, OwnVote, OwnerIoTimeout, Profile, RegressedLeader, Retract};
+use crate::profile::{Config, FailingAcquire, OwnVote, OwnerIoTimeout, Profile, RegressedLeader, Retract};
 use crate::seam::{ClientId, Event, Rare, RequestId, Takeable, Task};
 use alloc::boxed::Box;
 
@@ -151,6 +151,11 @@ impl Acquire {
         self.step = Step::Look(cx.start(worker, op, self.token.timeout()));
     }
 
+    /// Whether it goes on with its I/O although its lockspace is failing.
+    pub(super) fn goes_on(&self, config: &Config) -> bool {
+        config.profile.failing_acquire == FailingAcquire::RollsBack && !matches!(self.step, Step::Undo(..))
+    }
+
     /// Withdraws what may stand on disk, before failing with `why`.
     pub(super) fn undo(&mut self, worker: Task, why: Refusal, mut release: Box<Release>, cx: &mut Cx<'_>) {
         cx.event(Event::Retracting);
@@ -177,9 +182,14 @@ impl Acquire {
                 None => None,
             },
         };
-        let undoing = matches!(self.step, Step::Undo(..));
-        if !lives && !undoing && cx.config.profile.failing_acquire == FailingAcquire::Stops {
-            return Some(Finished::Refused(Refusal::LockspaceFailing));
+        if !lives {
+            // "Unless the lockspace is dead": what a dead instance left is for others to take over.
+            if let Step::Undo(_, why) = self.step {
+                return Some(Finished::Refused(why));
+            }
+            if !self.goes_on(cx.config) {
+                return Some(Finished::Refused(Refusal::LockspaceFailing));
+            }
         }
         let step = core::mem::replace(&mut self.step, Step::BackOff);
         self.step(worker, lockspace, step, ended, cx).err()

@@ -188,17 +188,24 @@ impl Engine {
                 cx.issue_waiting(Task::Lockspace(LsId(index as u8)), running);
             }
         }
+        // What a lockspace that failed meanwhile was waiting for is not begun any more.
+        let may_begin = |token: &Token| lives(lockspaces, config, token);
         for (index, command) in workers.iter_mut().enumerate() {
             let running = match command {
-                Some(Command::Acquire(acquire)) => acquire.running_mut(),
-                Some(Command::Release { release, .. }) => release.running_mut(),
-                Some(Command::Join { .. } | Command::Leave { .. }) | None => None,
+                Some(Command::Acquire(acquire)) if acquire.goes_on(config) || may_begin(&acquire.token) => {
+                    acquire.running_mut()
+                }
+                Some(Command::Release { release, .. }) if may_begin(&release.token) => release.running_mut(),
+                Some(_) | None => None,
             };
             if let Some(running) = running {
                 cx.issue_waiting(Task::Worker(index as u8), running);
             }
         }
-        if let Some(running) = background.running.as_mut().and_then(|release| release.running_mut()) {
+        if let Some(release) = &mut background.running
+            && may_begin(&release.token)
+            && let Some(running) = release.running_mut()
+        {
             cx.issue_waiting(Task::Resource, running);
         }
     }
@@ -559,7 +566,13 @@ impl Engine {
                         running.and_then(|running| cx.given_up(&running)).map(Err)
                     }
                 };
-                match ended.and_then(|ended| release.io_done(task, ended, cx)) {
+                let alive = lives(&self.lockspaces, &self.config, &release.token);
+                let released = match ended {
+                    // "Dropped without I/O once the lockspace is gone or killing."
+                    Some(_) if !alive => Some(Released::Done(Ok(()))),
+                    ended => ended.and_then(|ended| release.io_done(task, ended, cx)),
+                };
+                match released {
                     None => self.workers[usize::from(worker)] = Some(Command::Release { id, client, release }),
                     Some(Released::Done(result)) => {
                         self.resources.forget(&release.token.key);

@@ -9,7 +9,7 @@ use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
 use crate::instant::Instant;
-use lease_core::numbers::{Second, Span, Time};
+use lease_core::numbers::{Span, Time};
 use lease_core::profile::ClientGone;
 use lease_core::seam::Signal;
 

@@ -93,7 +93,6 @@ struct Story {
     at: Instant,
     history: History,
     records: BTreeMap<Host, DeltaLease>,
-    block: HostBlock,
 }
 
 impl Story {
@@ -110,9 +109,8 @@ impl Story {
         });
         let clocks: Vec<HostClock> = clocks.collect();
         let history = History::new(&setup);
-        let block = HostBlock::default();
         let mut story =
-            Story { setup, disks: vec![disk], clocks, at: Instant::START, history, records: BTreeMap::new(), block };
+            Story { setup, disks: vec![disk], clocks, at: Instant::START, history, records: BTreeMap::new() };
         story.boot(A);
         story.boot(B);
         story
@@ -268,7 +266,6 @@ impl Story {
 
     fn write_block(&mut self, host: Host, block: HostBlock) {
         let offset = self.block_of(host);
-        self.block = block.clone();
         self.write(host, WORKER, offset, &block.sector());
     }
 
@@ -324,6 +321,9 @@ impl Story {
         HostStatus { host_id, generation, timestamp: record.timestamp, state }
     }
 }
+
+/// Something that is told of, and how.
+type Named = (&'static str, fn(&mut Story));
 
 fn check_in(setup: Setup, expected: Option<Property>, what: &str, tell: impl FnOnce(&mut Story)) {
     let mut story = Story::new(setup);
@@ -798,7 +798,7 @@ fn what_is_healed_goes_on() {
 
 #[test]
 fn the_innocent_are_left_alone() {
-    let reasons: [(&str, fn(&mut Story)); 7] = [
+    let reasons: [Named; 7] = [
         ("a cut path", |s| s.cut(A)),
         ("a failed read", |s| {
             let (slot, disk, io) = (Slot(0), DISK, IoId(0));
@@ -821,7 +821,7 @@ fn the_innocent_are_left_alone() {
             s.tell(Happening::Chosen(Action::Sample { disk: DISK, io: IoId(0), sampling }));
         }),
     ];
-    let effects: [(&str, fn(&mut Story)); 4] = [
+    let effects: [Named; 4] = [
         ("recovery", |s| s.event(A, Event::Killing { lockspace: LsId(0), failed: true })),
         ("a lost host id", |s| {
             s.event(A, Event::RenewalFailed { lockspace: LsId(0), why: Refusal::RenewOwner });

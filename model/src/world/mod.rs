@@ -462,6 +462,9 @@ impl World {
                 Output::Read { .. } | Output::Write { .. } => self.issue(host, output, sink),
                 Output::WakeWithin { task, earliest, latest } => {
                     let clock = &self.clocks[usize::from(host.0)];
+                    // After a stall or a bent clock an engine may ask for what is over already: it is due at once.
+                    let shown = clock.at(self.now);
+                    let latest = if latest < shown { shown.after(CATCH_UP) } else { latest };
                     let wake = self.hosts[usize::from(host.0)].wakes.set(task, earliest, latest, clock);
                     self.notices.push(Notice::Wake { host, task, earliest: wake.from, latest: wake.until });
                 }
