@@ -9,7 +9,7 @@ use super::observe::Observed;
 use super::release::{Release, Released};
 use super::resource::Token;
 use crate::Refusal;
-use crate::format::{DeltaLease, Geometry, HostBlock, Leader};
+use crate::format::{DeltaLease, Geometry, HostBlock, Leader, SectorKind};
 use crate::numbers::{HostId, Lver, Mbal, Numbers, Second, Span, Stamp, Time, Visit};
 use crate::profile::{Config, FailingAcquire, OwnVote, OwnerIoTimeout, Profile, RegressedLeader, Retract};
 use crate::seam::{ClientId, Event, Rare, RequestId, Takeable, Task};
@@ -288,7 +288,7 @@ impl Acquire {
                         let (lver, owner, generation) = (leader.lver, leader.owner_id, leader.owner_generation);
                         cx.event(Event::Chosen { worker, lver, owner, generation });
                         let (disk, offset) = (self.token.place.disk, self.token.place.offset);
-                        let op = Op::write(disk, offset, self.token.sector(), leader.sector());
+                        let op = Op::write(disk, offset, self.token.sector(), SectorKind::Leader, leader.sector());
                         let io = cx.start(task, op, self.token.timeout());
                         self.step = Step::Commit(leader, io);
                         Ok(())
@@ -348,7 +348,13 @@ impl Acquire {
     }
 
     fn start_block_write(&self, worker: Task, block: &HostBlock, cx: &mut Cx<'_>) -> Running {
-        let op = Op::write(self.token.place.disk, self.token.block_offset(), self.token.sector(), block.sector());
+        let op = Op::write(
+            self.token.place.disk,
+            self.token.block_offset(),
+            self.token.sector(),
+            self.token.block_kind(),
+            block.sector(),
+        );
         cx.start(worker, op, self.token.timeout())
     }
 

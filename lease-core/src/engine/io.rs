@@ -4,6 +4,7 @@
 //! comes, perhaps minutes later, perhaps with effect.
 
 use crate::Refusal;
+use crate::format::{Sector, SectorKind};
 use crate::numbers::{Numbers, Span, Time, Visit};
 use crate::profile::{Config, OutstandingWrite};
 use crate::seam::{DiskId, Event, IoResult, LsId, Output, Outputs, Rare, ReadData, Slot, Task};
@@ -46,8 +47,8 @@ pub(crate) struct Op {
     pub(crate) disk: DiskId,
     pub(crate) offset: u64,
     pub(crate) length: u64,
-    /// The bytes of a write.
-    pub(crate) bytes: Option<Arc<[u8]>>,
+    /// The bytes of a write, and what they are.
+    pub(crate) bytes: Option<(SectorKind, Arc<[u8]>)>,
     /// The sector that must have no write outstanding before this may be issued, where the profile asks for that.
     pub(crate) after_writes_to: Option<u64>,
 }
@@ -62,8 +63,8 @@ impl Op {
         Op { after_writes_to: Some(sector), ..Op::read(disk, offset, length) }
     }
 
-    pub(crate) fn write(disk: DiskId, offset: u64, length: u64, bytes: Arc<[u8]>) -> Op {
-        Op { disk, offset, length, bytes: Some(bytes), after_writes_to: Some(offset) }
+    pub(crate) fn write(disk: DiskId, offset: u64, length: u64, kind: SectorKind, bytes: Arc<[u8]>) -> Op {
+        Op { disk, offset, length, bytes: Some((kind, bytes)), after_writes_to: Some(offset) }
     }
 }
 
@@ -88,6 +89,11 @@ impl Running {
 impl Visit for Running {
     fn visit(&mut self, numbers: &mut dyn Numbers) {
         numbers.time(&mut self.deadline);
+        if let Some(Op { bytes: Some((kind, bytes)), length, .. }) = &mut self.waiting {
+            let mut sector = Sector::decode(*kind, bytes, *length as u32);
+            sector.visit_at(*kind, numbers);
+            *bytes = sector.encode();
+        }
     }
 }
 
@@ -159,7 +165,7 @@ impl Io {
         let Op { disk, offset, length, bytes, .. } = op;
         self.slots[free] = Some(InFlight { task, disk, offset, write: bytes.is_some(), abandoned: false });
         out.push(match bytes {
-            Some(bytes) => Output::Write { task, slot, disk, offset, length, bytes },
+            Some((_, bytes)) => Output::Write { task, slot, disk, offset, length, bytes },
             None => Output::Read { task, slot, disk, offset, length },
         });
         slot

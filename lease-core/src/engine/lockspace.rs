@@ -494,7 +494,11 @@ impl Lockspace {
     fn start_own_write(&self, id: LsId, record: &DeltaLease, timeout: Span, cx: &mut Cx<'_>) -> Running {
         let (offset, length) = (self.own_offset(), u64::from(self.geometry.sector()));
         let bytes = record.sector(&Bitmap::EMPTY);
-        cx.start(thread_of(id), Op::write(self.place.disk, offset, length, bytes), timeout)
+        cx.start(
+            thread_of(id),
+            Op::write(self.place.disk, offset, length, SectorKind::Delta(self.host_id), bytes),
+            timeout,
+        )
     }
 
     fn start_free_write(&self, id: LsId, record: DeltaLease, cx: &mut Cx<'_>) -> Running {

@@ -7,7 +7,7 @@
 use super::io::{Cx, Ended, Op, Running};
 use super::resource::Token;
 use crate::Refusal;
-use crate::format::{HostBlock, Leader};
+use crate::format::{HostBlock, Leader, SectorKind};
 use crate::numbers::{Numbers, Span, Stamp, Visit};
 use crate::profile::ReleaseRetry;
 use crate::seam::{Rare, Task};
@@ -60,7 +60,13 @@ impl Release {
         self.step = match &self.block {
             Some(block) => {
                 let offset = self.token.block_offset();
-                let op = Op::write(self.token.place.disk, offset, self.token.sector(), block.sector());
+                let op = Op::write(
+                    self.token.place.disk,
+                    offset,
+                    self.token.sector(),
+                    self.token.block_kind(),
+                    block.sector(),
+                );
                 Step::Block(cx.start(task, op, self.timeout()))
             }
             None => self.read_leader(task, cx),
@@ -101,7 +107,7 @@ impl Release {
                 match self.freed(leader, cx) {
                     Ok(Some(free)) => {
                         let (disk, offset) = (self.token.place.disk, self.token.place.offset);
-                        let op = Op::write(disk, offset, self.token.sector(), free.sector());
+                        let op = Op::write(disk, offset, self.token.sector(), SectorKind::Leader, free.sector());
                         self.step = Step::Free(cx.start(task, op, self.timeout()));
                         None
                     }

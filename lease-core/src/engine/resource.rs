@@ -2,7 +2,7 @@
 
 use super::acquire::Won;
 use crate::Refusal;
-use crate::format::{Geometry, HostBlock, Leader, Name};
+use crate::format::{Geometry, HostBlock, Leader, Name, SectorKind};
 use crate::numbers::{Generation, HostId, Lver, Numbers, Span, Visit};
 use crate::seam::{ClientId, LsId, Place, ReadData};
 use alloc::boxed::Box;
@@ -32,6 +32,10 @@ impl Token {
 
     pub(super) fn block_offset(&self) -> u64 {
         self.place.offset + self.geometry.block_offset(self.host)
+    }
+
+    pub(super) fn block_kind(&self) -> SectorKind {
+        SectorKind::HostBlock(self.host)
     }
 
     pub(super) fn timeout(&self) -> Span {
