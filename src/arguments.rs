@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn durations_need_a_unit() {
         let millis = |text| duration(text).ok().map(|duration| duration.as_millis());
-        let read = ["60s", "1500ms", "5m", "1h", "60", "", "s", "-1s", "0s", "1 s", "99999999999999999999s"].map(millis);
+        let read =
+            ["60s", "1500ms", "5m", "1h", "60", "", "s", "-1s", "0s", "1 s", "99999999999999999999s"].map(millis);
         let none = [None; 7];
         assert_eq!(read[..4], [Some(60_000), Some(1_500), Some(300_000), Some(3_600_000)]);
         assert_eq!(read[4..], none);

@@ -1,6 +1,6 @@
-//! Several campaigns side by side: so that a budget reaches every one of them, they take turns in rounds of seeds.
+//! Several campaigns side by side: so that a budget reaches every one of them, they take turns of some seeds each.
 //!
-//! With seeds given and no budget there is one round. With a budget rounds grow, until the time is up; a campaign that
+//! With seeds given and no budget each has one turn. With a budget they go round until the time is up; a campaign that
 //! found a violation has said what it can and drops out.
 
 use crate::interrupt;
@@ -26,6 +26,8 @@ pub(crate) struct Reach {
     pub(crate) seeds: Seeds,
     pub(crate) budget: Option<Duration>,
     pub(crate) jobs: usize,
+    /// Whether all subjects are judged as one: see [`Extent::Part`].
+    pub(crate) together: bool,
 }
 
 /// Which seeds.
@@ -49,10 +51,10 @@ impl Seeds {
     }
 }
 
-/// Seeds of the first round of a budget, for each thread. Each later round is twice as long, up to a bound that keeps
-/// rounds of slow scenarios short against the budget.
-const FIRST_ROUND: u64 = 4;
-const LONGEST_ROUND: u64 = 64;
+/// Seeds of the first turn under a budget, for each thread. What they cost says how many the next ones have.
+const FIRST_TURN: u64 = 2;
+/// Actions of a turn, for each thread: so that a costly scenario does not starve the others.
+const TURN_ACTIONS: u64 = 50_000;
 
 /// Runs all subjects and judges them.
 pub(crate) fn run(subjects: &[Subject<'_>], reach: &Reach) -> Vec<Judged> {
@@ -63,26 +65,23 @@ pub(crate) fn run(subjects: &[Subject<'_>], reach: &Reach) -> Vec<Judged> {
     let seeds = reach.seeds.range();
     let bar = progress(subjects.len(), reach);
     let mut series = subjects.iter().map(|subject| Series::new(*subject, seeds.start)).collect::<Vec<_>>();
-    let mut round = match reach.budget {
-        None => u64::MAX,
-        Some(_) => FIRST_ROUND * reach.jobs as u64,
-    };
     while keep_going() && series.iter().any(|series| !series.is_over(&seeds)) {
         for series in &mut series {
             if keep_going() && !series.is_over(&seeds) {
-                let end = seeds.end.min(series.next.saturating_add(round));
+                let turn = if reach.budget.is_some() { series.turn(reach.jobs as u64) } else { u64::MAX };
+                let end = seeds.end.min(series.next.saturating_add(turn));
                 series.run(end, reach.jobs, &keep_going, &bar);
             }
         }
-        round = round.saturating_mul(2).min(LONGEST_ROUND * reach.jobs as u64);
     }
     bar.finish_and_clear();
     let cut = if interrupt::interrupted() { "interrupted" } else { "the budget was spent" };
+    let complete = if reach.together { Extent::Part } else { Extent::Complete };
     let extent = |series: &Series<'_>| match &reach.seeds {
         Seeds::One(_) if series.counts.seeds == 1 => Extent::OneSeed,
         // Without an end to reach, the end of the budget is what was asked for, if it left anything to judge by.
-        Seeds::From(_) if !interrupt::interrupted() && series.counts.seeds > 0 => Extent::Complete,
-        _ if series.is_over(&seeds) => Extent::Complete,
+        Seeds::From(_) if !interrupt::interrupted() && series.counts.seeds > 0 => complete,
+        _ if series.is_over(&seeds) => complete,
         _ => Extent::Cut(cut),
     };
     let judge = |series: Series<'_>| {
@@ -105,7 +104,7 @@ fn progress(subjects: usize, reach: &Reach) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).expect("the template is well-formed"))
 }
 
-/// The rounds of one subject, added up.
+/// The turns of one subject, added up.
 struct Series<'a> {
     subject: Subject<'a>,
     next: u64,
@@ -133,18 +132,19 @@ impl<'a> Series<'a> {
             fired: BTreeMap::new(),
             rare: BTreeMap::new(),
         };
-        Series {
-            subject,
-            next: first,
-            digest: 0,
-            breach: None,
-            unrepeatable: None,
-            counts,
-        }
+        Series { subject, next: first, digest: 0, breach: None, unrepeatable: None, counts }
     }
 
     fn is_over(&self, seeds: &Range<u64>) -> bool {
         self.breach.is_some() || self.next >= seeds.end
+    }
+
+    /// Seeds of the next turn.
+    fn turn(&self, jobs: u64) -> u64 {
+        match self.counts.actions.checked_div(self.counts.seeds) {
+            None => FIRST_TURN * jobs,
+            Some(cost) => (TURN_ACTIONS * jobs / cost.max(1)).max(jobs),
+        }
     }
 
     fn run(&mut self, end: u64, jobs: usize, keep_going: &(dyn Fn() -> bool + Sync), bar: &ProgressBar) {
@@ -165,7 +165,7 @@ impl<'a> Series<'a> {
 
     fn add(&mut self, summary: Summary) {
         self.next += summary.seeds;
-        // Each round folds its own runs; the rounds are folded in the same way.
+        // Each turn folds its own runs; the turns are folded in the same way.
         self.digest = match self.counts.seeds {
             0 => summary.digest,
             _ => (self.digest.rotate_left(26) ^ summary.digest).wrapping_mul(0x9e37_79b9_7f4a_7c15),

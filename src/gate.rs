@@ -7,13 +7,14 @@ use crate::arguments::{Jobs, ResultFiles, duration};
 use crate::campaigns::{self, Reach, Seeds, Subject};
 use crate::misuse::Misuse;
 use crate::screen::Screen;
+use crate::selection::canary;
 use crate::simulate::Outputs;
 use crate::stopwatch::Stopwatch;
 use crate::telling::{Traces, tell};
 use clap::Args;
-use reports::results::{Standing, worst};
+use reports::results::{Standing, never_fired, worst};
 use reports::table::{self, short};
-use scenarios::{ProfileName, Scenario, catalogue, quiet};
+use scenarios::{ProfileName, catalogue, quiet};
 use std::time::Duration;
 
 #[derive(Args, Debug)]
@@ -27,8 +28,6 @@ pub(crate) struct Arguments {
     files: ResultFiles,
 }
 
-/// A scenario whose assumption is broken: a harness that lets it live sees nothing.
-const CANARY: &str = include_str!("canary.toml");
 /// Seeds that the canary is given. The first one should do.
 const CANARY_SEEDS: std::ops::Range<u64> = 0..20;
 /// Actions of the quiet cluster that speed is measured with: about a second.
@@ -39,10 +38,10 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     let outputs = Outputs::new(&arguments.files)?;
     let jobs = arguments.jobs.number();
     let watch = Stopwatch::start();
-    let canary = Scenario::parse("canary", "canary.toml", CANARY)?;
+    let canary = canary();
     let profiles = ProfileName::ALL;
     let canaries = profiles.map(|profile| Subject { scenario: &canary, profile });
-    let reach = Reach { seeds: Seeds::Range(CANARY_SEEDS), budget: Some(arguments.budget), jobs };
+    let reach = Reach { seeds: Seeds::Range(CANARY_SEEDS), budget: Some(arguments.budget), jobs, together: true };
     let mut judged = campaigns::run(&canaries, &reach);
     let speed = speed();
 
@@ -50,7 +49,8 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     let subjects = scenarios.iter().flat_map(|scenario| profiles.map(|profile| Subject { scenario, profile }));
     let subjects = subjects.collect::<Vec<_>>();
     let left = arguments.budget.saturating_sub(watch.elapsed());
-    judged.extend(campaigns::run(&subjects, &Reach { seeds: Seeds::From(0), budget: Some(left), jobs }));
+    let reach = Reach { seeds: Seeds::From(0), budget: Some(left), jobs, together: true };
+    judged.extend(campaigns::run(&subjects, &reach));
 
     screen.say(&table::campaigns(&judged))?;
     for (judged, subject) in judged.iter_mut().zip(canaries.iter().chain(&subjects)) {
@@ -59,16 +59,20 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
             tell(judged, subject.scenario, subject.profile, &Traces::None, screen)?;
         }
     }
-    screen.say(&format!("\n{}{speed}\n", table::summary(&judged)))?;
+    let silent = never_fired(&judged);
+    let standing = if silent.is_empty() { worst(&judged) } else { worst(&judged).max(Standing::Undecided) };
+    if !silent.is_empty() {
+        screen.say(&format!("was on and never fired in any campaign: {}\n", silent.join(", ")))?;
+    }
+    screen.say(&format!("\n{}{speed}\n", table::digest(&judged)))?;
     outputs.write(&judged)?;
-    let worst = worst(&judged);
-    let word = match worst {
+    let word = match standing {
         Standing::Expected => "GREEN",
         Standing::Undecided => "UNDECIDED",
         Standing::Unexpected => "RED",
     };
     screen.say(&format!("{word} after {:.0} s\n", watch.elapsed().as_secs_f64()))?;
-    Ok(worst.exit_status())
+    Ok(standing.exit_status())
 }
 
 /// How fast a cluster at rest is simulated, on one core.

@@ -120,10 +120,7 @@ fn told(everything: &Everything) -> String {
     let decisions = decisions.map(|it| vec![it.name.to_owned(), it.sanlock_3_8_5.to_owned(), it.hardened.to_owned()]);
     let rare = everything.rare.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
     [
-        columns(
-            &["SCENARIO ", "TOLERANCE ", "hardened ", "sanlock_3_8_5 ", "STORY "],
-            &scenarios.collect::<Vec<_>>(),
-        ),
+        columns(&["SCENARIO ", "TOLERANCE ", "hardened ", "sanlock_3_8_5 ", "STORY "], &scenarios.collect::<Vec<_>>()),
         columns(&["PROPERTY ", "WHAT MUST HOLD "], &properties.collect::<Vec<_>>()),
         columns(&["FAULT ", "TOLERANCE ", "STRIKES "], &faults.collect::<Vec<_>>()),
         columns(&["DECISION ", "sanlock_3_8_5 ", "hardened "], &decisions.collect::<Vec<_>>()),

@@ -8,7 +8,7 @@ use crate::selection;
 use crate::telling::{Traces, recorded, tell};
 use clap::Args;
 use lease_core::seam::DiskId;
-use model::World;
+use model::world::World;
 use reports::results::{Judged, worst};
 use reports::{json, junit, table};
 use scenarios::{Case, Claim, Line, ProfileName, Scenario, Trace};
@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
         (None, None, None) => Seeds::Range(USUAL_SEEDS),
     };
     let subjects = scenarios.iter().map(|scenario| Subject { scenario, profile }).collect::<Vec<_>>();
-    let reach = Reach { seeds, budget: arguments.budget, jobs: arguments.jobs.number() };
+    let reach = Reach { seeds, budget: arguments.budget, jobs: arguments.jobs.number(), together: false };
     let mut judged = campaigns::run(&subjects, &reach);
     screen.say(&table::campaigns(&judged))?;
     for (judged, scenario) in judged.iter_mut().zip(&scenarios) {
@@ -101,7 +101,7 @@ fn one_seed(
     if !wants_trace && image.is_none() {
         return Ok(());
     }
-    let (_, trace) = recorded(case);
+    let trace = recorded(case);
     if wants_trace {
         judged.trace = traces.write(&trace)?;
     }

@@ -3,10 +3,9 @@
 use crate::misuse::Misuse;
 use crate::screen::{Destination, Screen};
 use crate::selection::{quoted, word};
-use model::setup::Setup;
 use reports::results::Judged;
 use reports::story::Story;
-use scenarios::{Case, Outcome, ProfileName, Scenario, Trace, record_with};
+use scenarios::{Case, ProfileName, Scenario, Trace, record_with};
 use std::path::{Path, PathBuf};
 
 /// Where traces go.
@@ -46,15 +45,11 @@ impl Traces {
 }
 
 /// Runs a seed again and writes it down, with its story in the head.
-pub(crate) fn recorded(case: &Case<'_>) -> (Outcome, Trace) {
+pub(crate) fn recorded(case: &Case<'_>) -> Trace {
     let mut story = Story::new(&case.setup);
     let (outcome, mut trace) = record_with(case, &mut story);
-    trace.story = told(&story, &case.setup, &outcome);
-    (outcome, trace)
-}
-
-fn told(story: &Story, _setup: &Setup, outcome: &Outcome) -> Vec<String> {
-    story.lines(&outcome.verdict)
+    trace.story = story.lines(&outcome.verdict);
+    trace
 }
 
 /// Tells the violation of a campaign, if it has one, and writes its trace.
@@ -66,7 +61,7 @@ pub(crate) fn tell(
     screen: &mut Screen,
 ) -> Result<(), Misuse> {
     let (Some(property), Some(seed)) = (&judged.property, judged.seed) else { return Ok(()) };
-    let (_, trace) = recorded(&Case::new(scenario, profile, seed));
+    let trace = recorded(&Case::new(scenario, profile, seed));
     judged.trace = traces.write(&trace)?;
     let mut text = format!("\n{} ({profile}), seed {seed}: {property}\n", scenario.name);
     for line in &trace.story {

@@ -29,8 +29,7 @@ pub struct Slot(pub u16);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LsId(pub u8);
 
-/// A client connection, as the embedder numbers them. May be reused after the client exited (or its connection closed
-/// and the engine holds nothing for it any more).
+/// A client connection, as the embedder numbers them. May be reused once [`Input::Exited`] was handled.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ClientId(pub u8);
 

@@ -63,6 +63,9 @@ pub enum Extent {
     OneSeed,
     /// All that were asked for, or as many as the budget had room for where none were asked for.
     Complete,
+    /// As complete, but one of many that are judged together: a fault that never fired here may have fired elsewhere,
+    /// which is for the whole to say ([`never_fired`]).
+    Part,
     /// Not all: the reason.
     Cut(&'static str),
 }
@@ -216,7 +219,7 @@ impl Found<'_> {
                 let why = format!("{reason} after {} seeds, none of them with a violation", self.counts.seeds);
                 (Word::Undecided, Standing::Undecided, why)
             }
-            (None, Expected::Violated(property), Extent::Complete) => {
+            (None, Expected::Violated(property), Extent::Complete | Extent::Part) => {
                 let why = format!("{property} was expected and not found in {} seeds", self.counts.seeds);
                 (Word::Undecided, Standing::Undecided, why)
             }
@@ -224,8 +227,9 @@ impl Found<'_> {
                 let why = format!("was on and never fired in {} seeds: {never_fired}", self.counts.seeds);
                 (Word::Undecided, Standing::Undecided, why)
             }
-            (None, Expected::Holds, Extent::Complete) => {
-                (Word::Holds, Standing::Expected, confidence(self.counts.seeds))
+            (None, Expected::Holds, Extent::Complete | Extent::Part) => {
+                let why = format!("no violation in {}", confidence(self.counts.seeds));
+                (Word::Holds, Standing::Expected, why)
             }
         };
         let (standing, why) = match self.unrepeatable {
@@ -256,14 +260,21 @@ impl Found<'_> {
 }
 
 /// What so many seeds without a violation are worth.
-fn confidence(seeds: u64) -> String {
+pub fn confidence(seeds: u64) -> String {
     // The rule of three: if an event was not seen in n trials, its probability is below 3/n with 95 % confidence.
     match seeds / 3 {
-        0 | 1 => format!("no violation in {seeds} seeds: too few to say how rare one would be"),
-        rarer => {
-            format!("no violation in {seeds} seeds: with 95 % confidence fewer than 1 in {rarer} seeds (rule of three)")
-        }
+        0 | 1 => format!("{seeds} seeds: too few to say how rare one would be"),
+        rarer => format!("{seeds} seeds: with 95 % confidence fewer than 1 in {rarer} seeds (rule of three)"),
     }
+}
+
+/// The faults that were on in some campaign and fired in none.
+pub fn never_fired(judged: &[Judged]) -> Vec<&'static str> {
+    let mut times = BTreeMap::<&'static str, u64>::new();
+    for (fault, fired) in judged.iter().flat_map(|judged| &judged.counts.fired) {
+        *times.entry(fault).or_default() += fired;
+    }
+    times.into_iter().filter(|(_, times)| *times == 0).map(|(fault, _)| fault).collect()
 }
 
 /// The worst standing of all; `Undecided` if there is nothing to judge.
@@ -339,7 +350,14 @@ pub(crate) mod tests {
         let judged = campaign.clone().judge();
         assert_eq!(judged.standing, Standing::Undecided);
         assert_eq!(judged.why, "was on and never fired in 300 seeds: torn");
-        assert_eq!(Found { extent: Extent::OneSeed, ..campaign }.judge().standing, Standing::Expected);
+        assert_eq!(Found { extent: Extent::OneSeed, ..campaign.clone() }.judge().standing, Standing::Expected);
+
+        let part = Found { extent: Extent::Part, ..campaign }.judge();
+        assert_eq!(part.standing, Standing::Expected);
+        assert_eq!(never_fired(std::slice::from_ref(&part)), ["torn"]);
+        let mut elsewhere = part.clone();
+        elsewhere.counts.fired.insert("torn", 1);
+        assert_eq!(never_fired(&[part, elsewhere]), [""; 0]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Results for people: columns of text, and a summary.
 
-use crate::results::{Judged, Standing};
+use crate::results::{Judged, Standing, Word, confidence};
 use scenarios::limits_text;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Renders columns, two blanks apart. A column whose heading ends in a blank is flush left, all others flush right.
@@ -72,7 +73,7 @@ pub fn campaigns(judged: &[Judged]) -> String {
     columns(&heading, &rows.collect::<Vec<_>>())
 }
 
-/// What stands behind each line of the table: limits, and why it is judged so; then one line for all.
+/// What stands behind each line of the table: the limits, and why it is judged so; then one line for all.
 pub fn summary(judged: &[Judged]) -> String {
     let mut text = String::new();
     let mut last_limits = String::new();
@@ -82,10 +83,37 @@ pub fn summary(judged: &[Judged]) -> String {
             let _ = writeln!(text, "limits: {limits}");
             last_limits = limits;
         }
-        let _ = writeln!(text, "  {} ({}): {}", judged.scenario, judged.profile, judged.why);
+        text += &reason(judged);
     }
     let _ = writeln!(text, "{}", verdict_line(judged));
     text
+}
+
+/// As [`summary`], for many campaigns: reasons only where something is not as expected, the rest in a line each.
+pub fn digest(judged: &[Judged]) -> String {
+    let mut text = String::new();
+    let mut limits = BTreeMap::<String, u64>::new();
+    for judged in judged {
+        *limits.entry(limits_text(&judged.limits)).or_default() += 1;
+        if judged.standing != Standing::Expected {
+            text += &reason(judged);
+        }
+    }
+    for (limits, campaigns) in limits {
+        let _ = writeln!(text, "limits of {campaigns} campaigns: {limits}");
+    }
+    let holds = judged.iter().filter(|judged| judged.verdict == Word::Holds).map(|judged| judged.counts.seeds);
+    if let Some(fewest) = holds.clone().min() {
+        let (campaigns, seeds) = (holds.clone().count(), holds.sum::<u64>());
+        let worth = confidence(fewest);
+        let _ = writeln!(text, "no violation in {seeds} seeds of {campaigns} campaigns; the fewest are {worth}");
+    }
+    let _ = writeln!(text, "{}", verdict_line(judged));
+    text
+}
+
+fn reason(judged: &Judged) -> String {
+    format!("  {} ({}): {}\n", judged.scenario, judged.profile, judged.why)
 }
 
 /// One line for all campaigns.
@@ -108,7 +136,13 @@ pub fn short(number: f64) -> String {
     for (unit, name) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] {
         if number >= unit {
             let scaled = number / unit;
-            let digits = if scaled >= 100.0 { 0 } else if scaled >= 10.0 { 1 } else { 2 };
+            let digits = if scaled >= 100.0 {
+                0
+            } else if scaled >= 10.0 {
+                1
+            } else {
+                2
+            };
             return format!("{scaled:.digits$}{name}");
         }
     }

@@ -23,6 +23,10 @@ pub(crate) struct Client {
     pub(crate) state: ClientState,
     /// Whether it acts by itself; otherwise the script moves it.
     pub(crate) by_itself: bool,
+    /// Whether it is deaf to SIGTERM; drawn when the first one comes.
+    deaf: Option<bool>,
+    /// Whether it was sent SIGKILL: the first one decides how long it takes.
+    killed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,7 +47,7 @@ pub(crate) enum ClientState {
 
 impl Client {
     pub(crate) fn new(entry: Entry, death: Entry, by_itself: bool) -> Client {
-        Client { entry, death, state: ClientState::Absent, by_itself }
+        Client { entry, death, state: ClientState::Absent, by_itself, deaf: None, killed: false }
     }
 
     /// Whether it neither holds nor waits for anything.
@@ -72,7 +76,7 @@ impl Member {
         Member { entry, state: Membership::Out }
     }
 
-    /// Whether the agent waits for no answer.
+    /// Whether the agent waits for no answer. (One that is about to ask again has its entry in the agenda.)
     pub(crate) fn rests(&self) -> bool {
         matches!(self.state, Membership::Out | Membership::In)
     }
@@ -139,7 +143,7 @@ impl<S: Sink> Simulation<'_, S> {
         match result {
             Ok(()) => {
                 if let Some(client) = self.client_of(host, process) {
-                    client.state = ClientState::Idle;
+                    (client.state, client.deaf, client.killed) = (ClientState::Idle, None, false);
                 }
                 self.client_after(host, process, Range::millis(0, 500));
             }
@@ -293,25 +297,33 @@ impl<S: Sink> Simulation<'_, S> {
 
     pub(crate) fn signalled(&mut self, host: Host, process: Process, signal: Signal) {
         let mut delay = self.exit_delay(signal);
+        let Some(client) = self.client_of(host, process).copied() else { return };
         match signal {
             Signal::Term => {
-                if self.client_fault(Fault::IgnoreTerm, host).is_some() {
+                let deaf = match client.deaf {
+                    Some(deaf) => deaf,
+                    None => self.client_fault(Fault::IgnoreTerm, host).is_some(),
+                };
+                if let Some(client) = self.client_of(host, process) {
+                    client.deaf = Some(deaf);
+                }
+                if deaf || self.agenda.due(client.death).is_some() {
                     return;
                 }
             }
             Signal::Kill => {
+                if client.killed {
+                    return;
+                }
                 if let Some(planned) = self.client_fault(Fault::SlowDeath, host) {
                     delay = self.dice.clients.within(planned.lasts);
                 }
+                if let Some(client) = self.client_of(host, process) {
+                    client.killed = true;
+                }
             }
         }
-        let at = self.now.after_micros(delay);
-        let Some(client) = self.client_of(host, process) else { return };
-        let death = client.death;
-        // A second signal hastens nothing that is on its way already.
-        if self.agenda.due(death).is_none_or(|due| signal == Signal::Kill && due > at) {
-            self.put(death, at);
-        }
+        self.put(client.death, self.now.after_micros(delay));
     }
 
     pub(crate) fn disconnected(&mut self, host: Host, process: Process) {
@@ -374,10 +386,10 @@ impl<S: Sink> Simulation<'_, S> {
             member.state = Membership::Joining;
         }
         let result = self.act(Action::Ask { host, process: None, request });
-        if result.is_err() {
-            if let Some(member) = self.member_of(host, lockspace) {
-                member.state = Membership::Out;
-            }
+        if result.is_err()
+            && let Some(member) = self.member_of(host, lockspace)
+        {
+            member.state = Membership::Out;
         }
         result
     }
@@ -388,10 +400,10 @@ impl<S: Sink> Simulation<'_, S> {
             member.state = Membership::Leaving;
         }
         let result = self.act(Action::Ask { host, process: None, request: Request::RemLockspace { name, unused } });
-        if result.is_err() {
-            if let Some(member) = self.member_of(host, lockspace) {
-                member.state = Membership::In;
-            }
+        if result.is_err()
+            && let Some(member) = self.member_of(host, lockspace)
+        {
+            member.state = Membership::In;
         }
         result
     }
@@ -410,12 +422,10 @@ impl<S: Sink> Simulation<'_, S> {
         self.look_for_rest();
     }
 
-    /// The agent joins after its usual pause, but not before `least` microseconds, if it matters any more.
+    /// The agent joins after its usual pause, but not before `least` microseconds.
     fn join_after(&mut self, entry: Entry, least: u64) {
         let pause = self.dice.agents.within(self.case.scenario.workload.rejoin);
-        if self.is_work_left() {
-            self.put(entry, self.now.after_micros(pause.max(least)));
-        }
+        self.put(entry, self.now.after_micros(pause.max(least)));
     }
 
     pub(crate) fn told_agent(&mut self, host: Host, request: &Request, result: &Result<Answer, Refusal>) {
@@ -430,8 +440,11 @@ impl<S: Sink> Simulation<'_, S> {
                 } else {
                     member.state = Membership::Out;
                     let entry = member.entry;
-                    // Not at once, or an agent whose disk is gone would ask without end in one instant.
-                    self.join_after(entry, 100_000);
+                    // An agent that may never have its host id gives up once nobody works any more.
+                    if *result != Err(Refusal::HostIdBusy) || self.is_work_left() {
+                        // Not at once, or an agent whose disk is gone would ask without end in one instant.
+                        self.join_after(entry, 100_000);
+                    }
                 }
             }
             Request::RemLockspace { name, .. } => {

@@ -128,11 +128,12 @@ impl<S: Sink> Simulation<'_, S> {
     fn struck(&mut self, host: Host, disk: DiskId, io: IoId, write: bool, sectors: u64) -> Option<Steps> {
         for index in 0..self.io_faults.len() {
             let (fault, planned) = self.io_faults[index];
-            if planned.hosts >> host.0 & 1 == 1 && self.dice.fates.one_in(planned.rate) {
-                if let Some(steps) = self.strike_io(fault, planned, host, (disk, io), write, sectors) {
-                    self.fired.count(fault);
-                    return Some(steps);
-                }
+            if planned.hosts >> host.0 & 1 == 1
+                && self.dice.fates.one_in(planned.rate)
+                && let Some(steps) = self.strike_io(fault, planned, host, (disk, io), write, sectors)
+            {
+                self.fired.count(fault);
+                return Some(steps);
             }
         }
         None

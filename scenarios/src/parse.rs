@@ -107,7 +107,7 @@ fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: Stri
     let align = geometry.align();
     let hosts = hosts(reader, beyond, geometry.max_hosts())?;
     let lockspaces = lockspaces(reader, align)?;
-    let resources = resources(reader, align, &lockspaces)?;
+    let resources = resources(reader, align, &lockspaces, &hosts, beyond)?;
     let workload = reader.table("workload", workload)?;
     let (latency, mix, faults) = reader.table("faults", |table| faults(table, beyond, &hosts))?;
     let names =
@@ -361,7 +361,13 @@ fn lockspaces(reader: &mut Reader<'_>, align: u64) -> Read<Vec<LockspacePlan>> {
     Ok(lockspaces)
 }
 
-fn resources(reader: &mut Reader<'_>, align: u64, lockspaces: &[LockspacePlan]) -> Read<Vec<ResourcePlan>> {
+fn resources(
+    reader: &mut Reader<'_>,
+    align: u64,
+    lockspaces: &[LockspacePlan],
+    hosts: &[HostPlan],
+    beyond: bool,
+) -> Read<Vec<ResourcePlan>> {
     let mut next = lockspaces.iter().map(|area| area.offset + align).max().unwrap_or(0);
     let mut resources: Vec<ResourcePlan> = Vec::new();
     let max_hosts = Range::new(0, 2000);
@@ -377,7 +383,14 @@ fn resources(reader: &mut Reader<'_>, align: u64, lockspaces: &[LockspacePlan]) 
                 }
             },
         };
-        let num_hosts = table.number("num_hosts", max_hosts)?.map_or(0, |found| found.value);
+        let at = table.at();
+        let num_hosts = table.number("num_hosts", max_hosts)?.unwrap_or(Found { value: 0, at });
+        let largest = hosts.iter().map(|host| host.host_id).max().unwrap_or(0);
+        if num_hosts.value != 0 && num_hosts.value < largest && !beyond {
+            let expected = format!("room for host id {largest}, or [expect] beyond = true");
+            return Err(table.bad(num_hosts.at, "num_hosts", expected, num_hosts.value));
+        }
+        let num_hosts = num_hosts.value;
         let plan = ResourcePlan { name, lockspace, offset: place(table, align, &mut next)?, num_hosts };
         if let Some(twin) = resources.iter().find(|other| other.name == plan.name && other.lockspace == plan.lockspace)
         {

@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         expected: impl fmt::Display,
         found: impl fmt::Display,
     ) -> BadScenario {
-        let space = if self.title.is_empty() { "" } else { " " };
+        let space = if self.title.is_empty() || key.is_empty() { "" } else { " " };
         self.source.bad(at, format!("{}{space}{key}: expected {expected}, found {found}", self.title))
     }
 
@@ -96,11 +96,6 @@ impl<'a> Reader<'a> {
     fn take(&mut self, key: &'static str) -> Option<(ops::Range<usize>, Spanned<DeValue<'a>>)> {
         self.asked.push(key);
         self.rest.remove(key)
-    }
-
-    /// Whether a key is there and not yet read.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.rest.contains_key(key)
     }
 
     /// The sub-table of this name, read by `read`; an empty one if it is not there.
@@ -165,14 +160,6 @@ impl<'a> Reader<'a> {
         match value.get_ref() {
             DeValue::String(text) => Ok(Some(Found { value: text.clone().into_owned(), at })),
             other => Err(self.bad(at, key, "a text in quotes", show(other))),
-        }
-    }
-
-    /// A text that must be there.
-    pub(crate) fn required(&mut self, key: &'static str, expected: &str) -> Read<Found<String>> {
-        match self.text(key)? {
-            Some(found) => Ok(found),
-            None => Err(self.bad(self.at, key, expected, "nothing")),
         }
     }
 

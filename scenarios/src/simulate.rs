@@ -796,7 +796,8 @@ impl<'a, S: Sink> Simulation<'a, S> {
     /// Whether no client and no agent holds anything or waits for an answer.
     fn rests(&self) -> bool {
         let clients = |host: &HostState| host.clients.iter().all(|client| client.rests());
-        let agents = |host: &HostState| host.members.iter().all(|member| member.rests());
+        let asks = |member: &Member| self.agenda.due(member.entry).is_some();
+        let agents = |host: &HostState| host.members.iter().all(|member| member.rests() && !asks(member));
         self.hosts.iter().all(|host| clients(host) && agents(host))
     }
 

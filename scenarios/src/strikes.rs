@@ -52,10 +52,10 @@ impl<S: Sink> Simulation<'_, S> {
     pub(crate) fn strike(&mut self, entry: Entry, fault: Fault) {
         let Some(planned) = self.faults.get(fault) else { return };
         let lasts = self.dice.faults.within(planned.lasts);
-        if let Some(host) = self.victim(planned) {
-            if self.strike_host(fault, host, lasts).is_ok() {
-                self.fired.count(fault);
-            }
+        if let Some(host) = self.victim(planned)
+            && self.strike_host(fault, host, lasts).is_ok()
+        {
+            self.fired.count(fault);
         }
         self.next_strike(entry, fault);
     }

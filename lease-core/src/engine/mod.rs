@@ -88,9 +88,10 @@ enum Command {
         started: Time,
     },
     Acquire(Box<Acquire>),
+    /// `client`: who asked, if it is still there.
     Release {
         id: RequestId,
-        client: ClientId,
+        client: Option<ClientId>,
         release: Box<Release>,
     },
 }
@@ -499,7 +500,7 @@ impl Engine {
         }
         let mut release = Box::new(self.release_of(*won));
         release.start(Task::Worker(worker), &mut Cx { now, config: &self.config, io: &mut self.io, out });
-        Began::Running(Command::Release { id, client, release })
+        Began::Running(Command::Release { id, client: Some(client), release })
     }
 
     fn release_of(&self, won: Won) -> Release {
@@ -576,14 +577,14 @@ impl Engine {
                     None => self.workers[usize::from(worker)] = Some(Command::Release { id, client, release }),
                     Some(Released::Done(result)) => {
                         self.resources.forget(&release.token.key);
-                        self.command_ended(client);
+                        client.into_iter().for_each(|client| self.command_ended(client));
                         out.push(Output::Reply { id, result: result.map(|()| Answer::Done) });
                         self.worker_free(now, worker, out);
                     }
                     Some(Released::Again(why)) => {
                         // "The client gets -202 although the release continues."
                         self.go_on_in_background(now, *release, out);
-                        self.command_ended(client);
+                        client.into_iter().for_each(|client| self.command_ended(client));
                         out.push(Output::Reply { id, result: Err(why) });
                         self.worker_free(now, worker, out);
                     }
@@ -641,9 +642,8 @@ impl Engine {
                 Err(why)
             }
         };
-        self.command_ended(client);
-        if client_gone {
-            self.clients.remove(&client);
+        if !client_gone {
+            self.command_ended(client);
         }
         out.push(Output::Reply { id, result });
         self.worker_free(now, worker, out);
@@ -752,13 +752,11 @@ impl Engine {
                 self.resources.forget(&key);
             }
         }
-        let mut acquiring = false;
+        // Its number may be given to another client at once, who has nothing to do with what still runs for this one.
         for command in self.workers.iter_mut().flatten() {
             match command {
-                Command::Acquire(acquire) if acquire.client == client => {
-                    acquire.client_gone = true;
-                    acquiring = true;
-                }
+                Command::Acquire(acquire) if acquire.client == client => acquire.client_gone = true,
+                Command::Release { client: asked, .. } if *asked == Some(client) => *asked = None,
                 _ => {}
             }
         }
@@ -771,9 +769,7 @@ impl Engine {
                 self.queue.push_back(queued);
             }
         }
-        if !acquiring {
-            self.clients.remove(&client);
-        }
+        self.clients.remove(&client);
         self.main.news(now);
     }
 }

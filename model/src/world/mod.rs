@@ -327,9 +327,13 @@ impl World {
         sink.happening(self.now, happening);
     }
 
-    /// After an engine has answered, what it holds must be what its clients were told.
+    /// After an engine has answered, what it holds must be what its clients were told. An engine whose stalled main loop
+    /// was not told yet who is gone is not to be blamed for what it still holds for them.
     fn compare_holdings(&mut self, host: Host) {
-        if let Some(engine) = &self.hosts[usize::from(host.0)].engine {
+        let state = &self.hosts[usize::from(host.0)];
+        if let Some(engine) = &state.engine
+            && state.inbox.is_empty()
+        {
             let facts = Facts { setup: &self.setup, limits: &self.limits, disks: &self.disks, clocks: &self.clocks };
             self.history.compare_holdings(self.now, host, engine.holdings(), &facts);
         }
@@ -449,8 +453,11 @@ impl World {
         if let Input::Request { id, .. } = &input {
             let asked = self.host(host).asked[usize::from(id.0)].as_ref();
             let asked = asked.expect("a request keeps its number until it is answered");
-            let (process, request) = (asked.process, asked.request.clone());
-            self.emit(&Happening::Asked { host, process, request }, sink);
+            // Who died while the request waited will not be told, and a process that got its number did not ask.
+            if asked.awaited {
+                let (process, request) = (asked.process, asked.request.clone());
+                self.emit(&Happening::Asked { host, process, request }, sink);
+            }
         }
         self.feed(host, input, sink);
     }

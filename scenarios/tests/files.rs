@@ -1,0 +1,162 @@
+//! Scenario files: what a mistake in one is answered with, and that campaigns do not depend on threads.
+
+use scenarios::{Campaign, Expected, ProfileName, Scenario, catalogue, run_campaign};
+
+/// The answer to a file whose story is told and whose body is this.
+fn answer(body: &str) -> String {
+    match Scenario::parse("x", "x.toml", &format!("# A story.\n{body}")) {
+        Ok(_) => "read".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn check(body: &str, expected: &str) {
+    assert_eq!(answer(body), expected, "of {body}");
+}
+
+#[test]
+fn a_mistake_is_told_in_one_line_with_its_place() {
+    check("", "read");
+    check("[run]\nduration = \"5min\"", "read");
+    check(
+        "[run]\nduratoin = \"5s\"",
+        "x.toml:3: [run] duratoin: expected one of the keys duration, heal, bound, found an unknown key",
+    );
+    check(
+        "\n[run]\nduration = 5",
+        "x.toml:4: [run] duration: expected a duration like \"5s\" or \"5s..20s\" (units us, ms, s, min), found 5",
+    );
+    check(
+        "[run]\nduration = \"5 hours\"",
+        "x.toml:3: [run] duration: expected a duration like \"5s\" or \"5s..20s\" (units us, ms, s, min), found \"5 hours\"",
+    );
+    check(
+        "[run]\nduration = \"20s..5s\"",
+        "x.toml:3: [run] duration: expected a range that runs upwards, found \"20s..5s\"",
+    );
+    check(
+        "[cluster]\nio_timeout = 2",
+        "x.toml:3: [cluster] io_timeout: expected a whole number from 3 to 255 or a range like \"3..255\", found 2",
+    );
+    check("[cluster]\nio_timeout = 2\n[expect]\nbeyond = true", "read");
+    check(
+        "[limits]\ncrashes = \"many\"",
+        "x.toml:3: [limits] crashes: expected a whole number from 0 to 4294967295 or a range like \"0..4294967295\", \
+         found \"many\"",
+    );
+    check(
+        "[cluster]\ndevice = \"broken\"",
+        "x.toml:3: [cluster] device: expected \"exact\", or [expect] beyond = true, found another",
+    );
+    check("[expect]\nhardened = \"violated I-EX\"", "read");
+    check(
+        "[expect]\nhardened = \"violated I-NONE\"",
+        "x.toml:3: [expect] hardened: expected \"holds\" or a property: \"violated I-EX\", found \"violated I-NONE\"",
+    );
+}
+
+#[test]
+fn two_hosts_that_are_one_are_found() {
+    check(
+        "[[host]]\n[[host]]\nid = 1",
+        "x.toml:3: [[host]] id: expected one of its own, or [expect] beyond = true, found 1 again (hosts A and B)",
+    );
+    check("[[host]]\n[[host]]\nid = 1\n[expect]\nbeyond = true", "read");
+    check(
+        "[[host]]\nid = 2001",
+        "x.toml:3: [[host]] id: expected a whole number from 1 to 2000 or a range like \"1..2000\", found 2001",
+    );
+    check(
+        "[[host]]\nwatchdog = 30\n[[host]]",
+        "x.toml:4: [[host]] watchdog: expected the same on all hosts, or [expect] beyond = true, found different ones",
+    );
+}
+
+#[test]
+fn areas_and_faults_and_events_are_checked() {
+    check(
+        "[[resource]]\noffset = 0",
+        "x.toml:2: [[resource]] offset: expected an area of its own, found the area of LS",
+    );
+    check("[[resource]]\noffset = 512", "x.toml:3: [[resource]] offset: expected a multiple of 1048576, found 512");
+    check(
+        "[[resource]]\nnum_hosts = 2",
+        "x.toml:3: [[resource]] num_hosts: expected room for host id 3, or [expect] beyond = true, found 2",
+    );
+    check("[disk]\nalign = \"8M\"", "x.toml:3: [disk] align: expected \"1M\" with 512-byte sectors, found another");
+    check(
+        "[faults.rot]",
+        "x.toml:2: [faults.rot]: expected [expect] beyond = true, found a fault beyond the tolerance",
+    );
+    check(
+        "[[event]]\nhost = \"A\"\ndo = \"power-loss\"",
+        "x.toml:2: [[event]] at: expected when: at = \"30s\", or after = \"grant\", found nothing",
+    );
+    check(
+        "[[event]]\nat = \"1s\"\nhost = \"Z\"\ndo = \"power-loss\"",
+        "x.toml:4: [[event]] host: expected one of A, B, C, found \"Z\"",
+    );
+    check(
+        "[[event]]\nat = \"1s\"\nhost = \"A\"\ndo = \"rollback\"",
+        "x.toml:5: [[event]] do: expected [expect] beyond = true for this, found a tolerance that is kept",
+    );
+}
+
+#[test]
+fn the_story_and_the_syntax_are_checked() {
+    let untold = Scenario::parse("x", "x.toml", "[run]\n").map(|_| ()).unwrap_err();
+    assert_eq!(untold.to_string(), "x.toml:1: expected a comment that tells the story, found none");
+    let broken = answer("[run\n");
+    assert!(broken.starts_with("x.toml:2: expected TOML, found a mistake: "), "{broken}");
+    assert_eq!(broken.lines().count(), 1, "{broken}");
+}
+
+#[test]
+fn every_story_tells_what_it_expects() {
+    for scenario in catalogue() {
+        assert!(scenario.story.len() > 100, "{}: a story is more than a title", scenario.name);
+        assert!(scenario.text.contains("[expect]"), "{}: what is expected of it?", scenario.name);
+        let again = Scenario::parse(&scenario.name, &scenario.file, &scenario.text);
+        assert_eq!(again.as_ref(), Ok(&scenario));
+        if !scenario.beyond {
+            assert_eq!(scenario.expected(ProfileName::Hardened), &Expected::Holds, "{}", scenario.name);
+        }
+    }
+}
+
+#[test]
+fn a_campaign_does_not_depend_on_its_threads() {
+    let scenario = Scenario::named("swarm").expect("it is in the catalogue");
+    let run = |jobs| {
+        let profile = ProfileName::Hardened;
+        let campaign =
+            Campaign { scenario: &scenario, profile, seeds: 0..66, jobs, stop_at_violation: true, prepare: None };
+        let mut seen = Vec::new();
+        let summary = run_campaign(&campaign, &|| true, &mut |outcome| seen.push(outcome.seed));
+        assert!(seen.is_sorted());
+        summary
+    };
+    let (one, three) = (run(1), run(3));
+    assert_eq!(one, three);
+    assert_eq!(one.nondeterministic, None);
+    assert!(one.median_actions >= 2_000 && one.median_micros >= 300_000_000, "{one:?}");
+    assert!(one.with_takeover * 5 >= one.seeds && one.with_rejoin * 5 >= one.seeds, "{one:?}");
+}
+
+#[test]
+fn a_campaign_ends_when_it_is_told_to() {
+    let scenario = Scenario::named("power-loss").expect("it is in the catalogue");
+    let campaign = Campaign {
+        scenario: &scenario,
+        profile: ProfileName::Hardened,
+        seeds: 0..u64::MAX,
+        jobs: 2,
+        stop_at_violation: true,
+        prepare: None,
+    };
+    let asked = std::sync::atomic::AtomicU64::new(0);
+    let keep_going = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 5;
+    let summary = run_campaign(&campaign, &keep_going, &mut |_| {});
+    assert_eq!(summary.seeds, 5);
+    assert!(!summary.complete);
+}
