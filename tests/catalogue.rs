@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Seeds of a story that holds.
-const CALM_SEEDS: u64 = 6;
+const CALM_SEEDS: u64 = 12;
 /// Seeds within which an announced violation is found. The rarest comes with seed 17.
 const SEEDS_TO_FIND: u64 = 30;
 /// Lines that a story takes at least, from who is in it to what is expected and why.
@@ -47,9 +47,9 @@ fn complaint(scenario: &Scenario, profile: ProfileName) -> Option<String> {
 #[test]
 fn every_story_gives_the_verdict_that_it_announces() {
     let stories = catalogue();
-    let complaints = stories.iter().flat_map(|scenario| {
-        ProfileName::ALL.into_iter().filter_map(|profile| complaint(scenario, profile))
-    });
+    let complaints = stories
+        .iter()
+        .flat_map(|scenario| ProfileName::ALL.into_iter().filter_map(|profile| complaint(scenario, profile)));
     let complaints = complaints.collect::<Vec<_>>();
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }

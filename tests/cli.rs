@@ -202,6 +202,27 @@ fn a_reader_who_goes_away_changes_nothing() {
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_with_the_results_so_far() {
+    let folder = folder("interrupt");
+    let file = path(&folder, "results.json");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_leaselab"))
+        .args(["simulate", "power-loss", "--seeds", "0..1000000000", "--json", &file])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    // Time enough to begin; what is asserted does not depend on how much of it was needed.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("there is kill");
+    assert!(killed.success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(3));
+    let text = std::fs::read_to_string(&file).expect("the results so far are written");
+    let document: Value = serde_json::from_str(&text).expect("it is JSON");
+    assert_eq!(document["results"][0]["verdict"], "undecided");
+    assert_eq!(names(&folder), ["results.json"]);
+}
+
 /// The names of the files in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("it can be listed");

@@ -382,28 +382,28 @@ impl<S: Sink> Simulation<'_, S> {
         let area = &setup.lockspaces[usize::from(lockspace.0)];
         let (name, place) = (area.name, area.place);
         let request = Request::AddLockspace { name, host_id: part.host_id, place, io_timeout: part.io_timeout };
-        if let Some(member) = self.member_of(host, lockspace) {
-            member.state = Membership::Joining;
-        }
-        let result = self.act(Action::Ask { host, process: None, request });
-        if result.is_err()
-            && let Some(member) = self.member_of(host, lockspace)
-        {
-            member.state = Membership::Out;
-        }
-        result
+        self.ask_about(host, lockspace, Membership::Joining, request)
     }
 
     pub(crate) fn ask_leave(&mut self, host: Host, lockspace: LockspaceIx, unused: bool) -> Result<(), Illegal> {
         let name = self.case.setup.lockspaces[usize::from(lockspace.0)].name;
-        if let Some(member) = self.member_of(host, lockspace) {
-            member.state = Membership::Leaving;
-        }
-        let result = self.act(Action::Ask { host, process: None, request: Request::RemLockspace { name, unused } });
+        self.ask_about(host, lockspace, Membership::Leaving, Request::RemLockspace { name, unused })
+    }
+
+    /// The agent asks, and believes that what it asked for is under way; unless it could not even ask.
+    fn ask_about(
+        &mut self,
+        host: Host,
+        lockspace: LockspaceIx,
+        under_way: Membership,
+        request: Request,
+    ) -> Result<(), Illegal> {
+        let before = self.member_of(host, lockspace).map(|member| std::mem::replace(&mut member.state, under_way));
+        let result = self.act(Action::Ask { host, process: None, request });
         if result.is_err()
-            && let Some(member) = self.member_of(host, lockspace)
+            && let (Some(before), Some(member)) = (before, self.member_of(host, lockspace))
         {
-            member.state = Membership::In;
+            member.state = before;
         }
         result
     }
