@@ -10,7 +10,7 @@ use crate::screen::Screen;
 use crate::selection::canary;
 use crate::simulate::Outputs;
 use crate::stopwatch::Stopwatch;
-use crate::telling::{Traces, tell};
+use crate::telling::{Traces, again, tell};
 use clap::Args;
 use reports::results::{Standing, never_fired, worst};
 use reports::table::{self, short};
@@ -28,6 +28,8 @@ pub(crate) struct Arguments {
     files: ResultFiles,
 }
 
+/// One bug may break every scenario: so many violations are told as stories, the rest by the command that tells them.
+const STORIES_MAX: usize = 3;
 /// Seeds that the canary is given. The first one should do.
 const CANARY_SEEDS: std::ops::Range<u64> = 0..20;
 /// Actions of the quiet cluster that speed is measured with: about a second.
@@ -53,10 +55,14 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     judged.extend(campaigns::run(&subjects, &reach));
 
     screen.say(&table::campaigns(&judged))?;
-    for (judged, subject) in judged.iter_mut().zip(canaries.iter().chain(&subjects)) {
-        // What was expected needs no story here; `simulate` tells it.
-        if judged.standing == Standing::Unexpected {
-            tell(judged, subject.scenario, subject.profile, &Traces::None, screen)?;
+    // What was expected needs no story here; `simulate` tells it.
+    let all = judged.iter_mut().zip(canaries.iter().chain(&subjects));
+    let unexpected = all.filter(|(judged, _)| judged.standing == Standing::Unexpected);
+    for (index, (judged, Subject { scenario, profile })) in unexpected.enumerate() {
+        if index < STORIES_MAX {
+            tell(judged, scenario, *profile, &Traces::None, screen)?;
+        } else if let Some(again) = again(judged, scenario, *profile) {
+            screen.say(&again)?;
         }
     }
     let silent = never_fired(&judged);

@@ -17,7 +17,7 @@ pub(crate) enum Arguments {
 
 #[derive(Args, Debug)]
 pub(crate) struct ShowArguments {
-    /// The image, and which bytes of it: FILE[:OFFSET[:SIZE]]
+    /// The image, and from which byte on, and how many bytes
     #[arg(value_name = "FILE[:OFFSET[:SIZE]]")]
     target: String,
     /// 0: leases; 1: also requests, bitmaps and index entries; 2: also the host blocks of ballots

@@ -57,7 +57,10 @@ impl Write for Screen {
 /// no such folder.
 #[derive(Debug)]
 pub(crate) struct Destination {
+    /// As the user calls it.
     path: PathBuf,
+    /// What it is in the end: a link stays, and what it points to is replaced.
+    target: PathBuf,
 }
 
 impl Destination {
@@ -73,25 +76,34 @@ impl Destination {
                 path.display()
             )));
         }
-        Ok(Destination { path: path.to_owned() })
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        Ok(Destination { path: path.to_owned(), target })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Lets `fill` write a file beside the destination, and puts it in its place if that went well.
+    /// Lets `fill` write a file beside the destination, and puts it in its place if that went well. A device or a pipe
+    /// (`/dev/stdout`) is no file that could be replaced: it is written to.
     pub(crate) fn write(&self, fill: impl FnOnce(&mut std::fs::File) -> io::Result<()>) -> Result<(), Misuse> {
+        let failed = |error: io::Error| {
+            Misuse::new(format_args!("{}: expected to be written, found: {error}", self.path.display()))
+        };
+        if self.target.exists() && !self.target.is_file() {
+            let device = std::fs::OpenOptions::new().write(true).open(&self.target);
+            return device.and_then(|mut device| fill(&mut device)).map_err(failed);
+        }
         let mut name = OsString::from(".");
-        name.push(self.path.file_name().expect("looked at in the beginning"));
+        name.push(self.target.file_name().expect("looked at in the beginning"));
         name.push(format!(".{}.unfinished", std::process::id()));
-        let unfinished = self.path.with_file_name(name);
+        let unfinished = self.target.with_file_name(name);
         let written = std::fs::File::create(&unfinished)
             .and_then(|mut file| fill(&mut file).and_then(|()| file.flush()))
-            .and_then(|()| std::fs::rename(&unfinished, &self.path));
+            .and_then(|()| std::fs::rename(&unfinished, &self.target));
         written.map_err(|error| {
             let _ = std::fs::remove_file(&unfinished);
-            Misuse::new(format_args!("{}: expected to be written, found: {error}", self.path.display()))
+            failed(error)
         })
     }
 

@@ -35,7 +35,8 @@ impl Traces {
             Traces::None => return Ok(None),
             Traces::File(destination) => destination,
             Traces::Folder(folder) => {
-                own = Destination::new(&folder.join(format!("{}-{}.trace", trace.scenario.name, trace.seed)))?;
+                let name = format!("{}-{}.trace", trace.scenario.name, trace.seed);
+                own = Destination::new(&if folder == Path::new(".") { name.into() } else { folder.join(name) })?;
                 &own
             }
         };
@@ -67,9 +68,15 @@ pub(crate) fn tell(
     for line in &trace.story {
         text += &format!("  {line}\n");
     }
-    text += &match &judged.trace {
-        Some(file) => format!("Again: leaselab replay {}\n", quoted(file)),
-        None => format!("Again: leaselab simulate {} --profile {profile} --seed {seed}\n", word(scenario)),
-    };
+    text += &again(judged, scenario, profile).unwrap_or_default();
     screen.say(&text)
+}
+
+/// The command that shows a violation again, if there is one.
+pub(crate) fn again(judged: &Judged, scenario: &Scenario, profile: ProfileName) -> Option<String> {
+    judged.property.as_ref()?;
+    Some(match &judged.trace {
+        Some(file) => format!("Again: leaselab replay {}\n", quoted(file)),
+        None => format!("Again: leaselab simulate {} --profile {profile} --seed {}\n", word(scenario), judged.seed?),
+    })
 }

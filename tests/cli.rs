@@ -204,6 +204,26 @@ fn a_reader_who_goes_away_changes_nothing() {
 
 #[cfg(unix)]
 #[test]
+fn results_replace_the_file_behind_a_link_and_are_written_to_what_is_no_file() {
+    let folder = folder("links");
+    let (file, link) = (path(&folder, "results.json"), path(&folder, "link.json"));
+    std::fs::write(&file, "old").expect("it can be written");
+    std::os::unix::fs::symlink(&file, &link).expect("it can be linked");
+    leaselab(&["simulate", "power-loss", "--seed", "1", "--json", &link]);
+    assert!(std::fs::symlink_metadata(&link).expect("it is there").is_symlink());
+    assert!(std::fs::read_to_string(&file).expect("it is there").contains("leaselab-results"));
+
+    let pipe = path(&folder, "pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("there is mkfifo").success());
+    let reader = Command::new("cat").arg(&pipe).stdout(Stdio::piped()).spawn().expect("there is cat");
+    leaselab(&["simulate", "power-loss", "--seed", "1", "--json", &pipe]);
+    let read = reader.wait_with_output().expect("it ends");
+    assert!(stdout(&read).contains("leaselab-results"));
+    assert_eq!(names(&folder), ["link.json", "pipe", "results.json"]);
+}
+
+#[cfg(unix)]
+#[test]
 fn an_interrupt_ends_with_the_results_so_far() {
     let folder = folder("interrupt");
     let file = path(&folder, "results.json");
