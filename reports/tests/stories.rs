@@ -59,11 +59,10 @@ fn a_power_loss_and_what_came_of_it_is_told() {
     }
 }
 
-/// Prints the stories of the violations that the catalogue expects, for whoever works on their words:
-/// `cargo test -p reports --test stories -- --ignored --nocapture`.
+/// Every violation that the catalogue expects is told, in few lines, to its end; `--nocapture` shows them.
 #[test]
-#[ignore = "it has nothing to check"]
-fn show_violations() {
+fn each_expected_violation_is_told_in_few_lines() {
+    let mut stories = 0;
     for scenario in catalogue() {
         for profile in ProfileName::ALL {
             let Expected::Violated(_) = scenario.expected(profile) else { continue };
@@ -71,6 +70,11 @@ fn show_violations() {
             let Some(seed) = (1..=5).find(violated) else { continue };
             let (_, lines) = told(&scenario, profile, seed);
             println!("\n{} ({profile}), seed {seed}\n{}", scenario.name, lines.join("\n"));
+            assert!(lines.len() <= 30, "{} lines for {} ({profile}), seed {seed}", lines.len(), scenario.name);
+            let last = lines.last().expect("a story has an end");
+            assert!(last.contains("is violated"), "{} ({profile}), seed {seed}: {last}", scenario.name);
+            stories += 1;
         }
     }
+    assert!(stories >= 15, "only {stories} violations were found");
 }

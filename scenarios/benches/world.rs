@@ -1,7 +1,7 @@
 //! How many actions a second a world carries out: a cluster at rest, and one in the storm. One core.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use scenarios::{ProfileName, quiet, simulate, stormy_scenario};
+use scenarios::{ProfileName, quiet, quiet_4k, simulate, stormy_scenario};
 
 /// Actions of one measured piece of work.
 const ACTIONS: u64 = 100_000;
@@ -17,6 +17,7 @@ fn world(criterion: &mut Criterion) {
     println!("quiet: {} actions are {hours} host-hours; 0.05 host-years a second are 438 of them", outcome.actions);
     group.throughput(Throughput::Elements(outcome.actions));
     group.bench_function("quiet", |bencher| bencher.iter(|| quiet(ACTIONS)));
+    group.bench_function("quiet, 4096-byte sectors", |bencher| bencher.iter(|| quiet_4k(ACTIONS)));
 
     let scenario = stormy_scenario();
     let storm =

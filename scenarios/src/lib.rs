@@ -37,7 +37,7 @@ pub use catalogue::catalogue;
 pub use dice::{Dice, Range};
 pub use digest::Digest;
 pub use faults::{Fault, FaultPlan, FaultWish, Fired, Mix, PerFault, PlannedFault, Trigger};
-pub use quiet::{quiet, quiet_scenario, stormy_scenario};
+pub use quiet::{quiet, quiet_4k, quiet_scenario, stormy_scenario};
 pub use reader::BadScenario;
 pub use replay::{Difference, Replayed, replay, replay_and_record, replay_strictly, world_at};
 pub use scenario::{
