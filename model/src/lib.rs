@@ -6,6 +6,8 @@
 //! through one and the same transition system.
 
 pub mod action;
+#[cfg(feature = "checker")]
+pub mod checker;
 pub mod clock;
 pub mod happening;
 pub mod history;

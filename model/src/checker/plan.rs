@@ -1,0 +1,79 @@
+//! What a world to be decided completely consists of, beside its [`Setup`](crate::Setup): which faults it has, what is
+//! bounded, and which reductions are on.
+
+/// The kinds of worlds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Plan {
+    /// Ballots without time: every I/O interleaved, an oracle tells who lives.
+    Ballots(BallotPlan),
+    /// Joins, renewals and the watchdog with time; no resource.
+    HostIds(TimedPlan),
+    /// Leases with time and watchdog; the I/O of a resource runs through at once.
+    Leases(TimedPlan),
+}
+
+/// Worlds without time. `None` stands for "any number".
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BallotPlan {
+    /// How often each host may ask for the resource.
+    pub acquires: Option<u8>,
+    /// How many crashes there are.
+    pub crashes: Option<u8>,
+    /// How many writes may time out and land at any later moment. Never more than one at a time.
+    pub late_writes: Option<u8>,
+    /// Whether a late write of a block may land torn.
+    pub torn_blocks: bool,
+    /// What is fused.
+    pub reductions: Reductions,
+}
+
+/// Worlds with time, in ticks of one second of the hosts' clocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimedPlan {
+    /// Only the first host has faults; the others are ideal observers, who may take over.
+    pub role: bool,
+    /// Within a tick the clocks of the hosts advance in any order.
+    pub jitter: bool,
+    /// Daemons and wdmd may stall for any time.
+    pub stalls: bool,
+    /// Renewal writes that timed out, and those of a life before, may land as late as the tolerance allows.
+    pub late_renewals: bool,
+    /// I/O may take any time, up to its own time-out and beyond.
+    pub slow_io: bool,
+    /// What is fused.
+    pub reductions: Reductions,
+}
+
+/// What makes a space smaller without changing any verdict. Each can be switched off, to be compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reductions {
+    /// A write lands and completes, or a read is sampled and completes, in one step: the completion touches no sector.
+    pub completion: bool,
+    /// A step of a host that touches no sector and no other host is taken at once and alone: back-offs, requests of idle
+    /// clients. Each consumes something that only a step with effect brings back, so there is no cycle of such steps.
+    pub partial_order: bool,
+    /// States that differ only in the names of equal hosts are one state. In worlds without time the ballot number
+    /// orders the hosts, so nothing is symmetric there.
+    pub symmetry: bool,
+    /// Time jumps to the next moment at which something is due.
+    pub due_moments: bool,
+}
+
+impl Reductions {
+    /// All on.
+    pub const ALL: Reductions = Reductions { completion: true, partial_order: true, symmetry: true, due_moments: true };
+
+    /// Their names, in the order of the fields.
+    pub const NAMES: [&'static str; 4] = ["completion", "partial_order", "symmetry", "due_moments"];
+
+    /// These without the named one; `None` if there is none of that name.
+    pub fn without(self, name: &str) -> Option<Reductions> {
+        Some(match name {
+            "completion" => Reductions { completion: false, ..self },
+            "partial_order" => Reductions { partial_order: false, ..self },
+            "symmetry" => Reductions { symmetry: false, ..self },
+            "due_moments" => Reductions { due_moments: false, ..self },
+            _ => return None,
+        })
+    }
+}
