@@ -20,6 +20,7 @@ mod misuse;
 mod replay;
 mod screen;
 mod selection;
+mod shrink;
 mod simulate;
 mod stopwatch;
 mod telling;
@@ -53,6 +54,8 @@ enum Verb {
     Simulate(simulate::Arguments),
     /// A recorded path, walked again and told as a story
     Replay(replay::Arguments),
+    /// The same violation in fewer steps, as another trace
+    Shrink(shrink::Arguments),
     /// Raw disk images: show one, or format one
     #[command(subcommand)]
     Image(image::Arguments),
@@ -84,6 +87,7 @@ fn run(screen: &mut Screen) -> Result<u8, Misuse> {
         Some(Verb::Gate(arguments)) => gate::run(&arguments, screen),
         Some(Verb::Simulate(arguments)) => simulate::run(&arguments, screen),
         Some(Verb::Replay(arguments)) => replay::run(&arguments, screen),
+        Some(Verb::Shrink(arguments)) => shrink::run(&arguments, screen),
         Some(Verb::Image(arguments)) => image::run(&arguments, screen),
         Some(Verb::List(arguments)) => list::run(&arguments, screen),
     }

@@ -27,6 +27,12 @@ pub struct Parameters {
     pub peer_fire_timeout: u64,
     /// How far a host's clock rate may be off, in parts per million. Only [`DriftAllowance::Waited`] looks at it.
     pub drift_ppm: u64,
+    /// Times io_timeout from one renewal to the next, and from the write of a join to its confirmation (2). sanlock
+    /// compiles it in; small worlds shrink it.
+    pub renewal_interval: u64,
+    /// Times io_timeout from the last successful renewal to the failure of a lockspace (8). sanlock compiles it in, and
+    /// it must be the same everywhere; small worlds shrink it.
+    pub failure_age: u64,
     /// Whether a watchdog is used at all (`-w`, 1).
     pub use_watchdog: bool,
     /// Seconds of SIGTERM before SIGKILL, counted from the failure age (`-g`, 40).
@@ -46,6 +52,8 @@ impl Default for Parameters {
             watchdog_fire_timeout: 60,
             peer_fire_timeout: 60,
             drift_ppm: 200,
+            renewal_interval: 2,
+            failure_age: 8,
             use_watchdog: true,
             kill_grace: 40,
             kill_limit: 100,
@@ -238,6 +246,16 @@ decisions! {
 }
 
 impl Parameters {
+    /// Seconds from one renewal to the next with this io_timeout.
+    pub const fn renewal_interval(&self, io_timeout: u64) -> u64 {
+        self.renewal_interval * io_timeout
+    }
+
+    /// Seconds from the last successful renewal to the failure of a lockspace with this io_timeout.
+    pub const fn failure_age(&self, io_timeout: u64) -> u64 {
+        self.failure_age * io_timeout
+    }
+
     /// Seconds by which two clocks, each off by `drift_ppm` at the most, can disagree about a wait of `seconds`,
     /// rounded up.
     pub const fn drift_allowance(&self, seconds: u64) -> u64 {
@@ -257,7 +275,7 @@ impl Config {
     /// Seconds without a sign of life after which a host with this io_timeout is dead: 8N + W, and what the profile
     /// waits longer because of drifting clocks.
     pub fn dead_age(&self, io_timeout: u64) -> u64 {
-        let age = 8 * io_timeout + self.fire_timeout_of_others();
+        let age = self.parameters.failure_age(io_timeout) + self.fire_timeout_of_others();
         match self.profile.drift_allowance {
             DriftAllowance::None => age,
             DriftAllowance::Waited => age + self.parameters.drift_allowance(age),

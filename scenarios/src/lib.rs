@@ -27,6 +27,7 @@ mod quiet;
 mod reader;
 mod replay;
 mod scenario;
+mod shrink;
 mod simulate;
 mod strikes;
 mod trace;
@@ -44,5 +45,6 @@ pub use scenario::{
     Anchor, Area, Deed, Expected, HostPlan, IoFate, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan,
     Scenario, ScriptedEvent, Signed, Style, Workload,
 };
+pub use shrink::{NotShrinkable, Shrunk, is_minimal, shrink};
 pub use simulate::{Outcome, Verdict, run_case, simulate};
 pub use trace::{BadTrace, Claim, Line, Mark, Trace, limits_text, record, record_with};

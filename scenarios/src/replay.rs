@@ -151,7 +151,7 @@ pub fn world_at(trace: &Trace, case: &Case<'_>, at: Instant) -> String {
 }
 
 /// A walk under way.
-struct Player<'a, S> {
+pub(crate) struct Player<'a, S> {
     world: World,
     tap: Tap<'a, S>,
     actions: u64,
@@ -190,7 +190,7 @@ impl<S: Sink> Sink for Tap<'_, S> {
 }
 
 impl<'a, S: Sink> Player<'a, S> {
-    fn new(case: &Case<'_>, sink: &'a mut S) -> Player<'a, S> {
+    pub(crate) fn new(case: &Case<'_>, sink: &'a mut S) -> Player<'a, S> {
         let setup = Arc::new(case.setup.clone());
         let granted = vec![false; setup.resources.len()];
         Player {
@@ -228,7 +228,23 @@ impl<'a, S: Sink> Player<'a, S> {
         }
     }
 
-    fn finish(self) -> (Replayed, Vec<Marked>) {
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(crate) fn sink(&mut self) -> &mut S {
+        self.tap.sink
+    }
+
+    pub(crate) fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
+    pub(crate) fn actions(&self) -> u64 {
+        self.actions
+    }
+
+    pub(crate) fn finish(self) -> (Replayed, Vec<Marked>) {
         let replayed = Replayed {
             verdict: self.verdict.unwrap_or(Verdict::Holds),
             digest: self.tap.digest.value(),
@@ -266,7 +282,7 @@ impl<'a, S: Sink> Player<'a, S> {
         Ok(())
     }
 
-    fn step(&mut self, at: Instant, action: &Action) -> Result<(), Illegal> {
+    pub(crate) fn step(&mut self, at: Instant, action: &Action) -> Result<(), Illegal> {
         let (world, tap) = (&mut self.world, &mut self.tap);
         match panics::quietly(|| world.step(at, action, tap)) {
             Ok(Ok(())) => {
@@ -290,7 +306,7 @@ impl<'a, S: Sink> Player<'a, S> {
         }
     }
 
-    fn mark(&mut self, at: Instant, mark: Mark) {
+    pub(crate) fn mark(&mut self, at: Instant, mark: Mark) {
         // What cannot be caught up with is told by the world at the next choice.
         let _ = self.catch_up(at);
         if self.verdict.is_some() {

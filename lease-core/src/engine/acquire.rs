@@ -652,6 +652,35 @@ impl Visit for Acquire {
     }
 }
 
+impl Acquire {
+    /// Wipes out what decides nothing any more; see [`super::forget`].
+    pub(super) fn forget(&mut self) {
+        if let Step::Owner(wait, _) | Step::Pause(wait, _) | Step::OwnerLeader(wait, _) = &mut self.step
+            && let Some(entry) = &mut wait.seen
+        {
+            *entry = entry.io_timeout_alone();
+        }
+    }
+
+    /// Shows the numbers in copies of leaders and blocks.
+    pub(super) fn visit_resource(&mut self, numbers: &mut dyn Numbers) {
+        for leader in self.found.iter_mut().chain(&mut self.attempted) {
+            leader.visit(numbers);
+        }
+        if let Some(ballot) = &mut self.ballot {
+            numbers.generation(ballot.me, &mut ballot.generation);
+            numbers.lver(&mut ballot.lver);
+            numbers.mbal(&mut ballot.mbal);
+            ballot.own.visit(numbers);
+        }
+        match &mut self.step {
+            Step::Commit(leader, _) => leader.visit(numbers),
+            Step::Undo(release, _) => release.visit(numbers),
+            _ => {}
+        }
+    }
+}
+
 impl OwnerWait {
     fn visit(&mut self, owner: HostId, numbers: &mut dyn Numbers) {
         numbers.second(&mut self.since);

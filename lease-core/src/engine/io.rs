@@ -171,6 +171,19 @@ impl Io {
         slot
     }
 
+    /// Whether the I/O in a slot was given up by the task that issued it.
+    pub(crate) fn gave_up(&self, slot: Slot) -> bool {
+        let place = self.slots.get(usize::from(slot.0)).and_then(Option::as_ref);
+        place.is_some_and(|io| io.abandoned)
+    }
+
+    /// Free slots behind the last that is taken leave no trace.
+    pub(crate) fn forget_free_slots(&mut self) {
+        while self.slots.last().is_some_and(Option::is_none) {
+            self.slots.pop();
+        }
+    }
+
     /// A completion. The slot is free from here on.
     pub(crate) fn done(&mut self, slot: Slot, result: IoResult) -> Routed {
         let place = self.slots.get_mut(usize::from(slot.0)).and_then(Option::take);

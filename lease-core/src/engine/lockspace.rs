@@ -3,12 +3,13 @@
 //! The thread runs for as long as the lockspace is known. What the main loop decides (failure, killing, removal) stands
 //! in [`super::recovery`]; the two meet in a few fields, as the threads of the daemon do.
 
+use super::forget::LONG_AGO;
 use super::io::{Cx, Ended, Op, Running, thread_of};
 use super::observe::Table;
 use crate::Refusal;
 use crate::format::{Bitmap, DeltaLease, Geometry, HostEvent, Name, SectorKind, magic};
 use crate::numbers::{Generation, HostId, Numbers, Second, Span, Time, Visit};
-use crate::profile::{AbortedJoin, LostHostId, Rejoin, RenewalAge};
+use crate::profile::{AbortedJoin, LostHostId, Parameters, Rejoin, RenewalAge};
 use crate::seam::{Event, LsId, Output, Place, Rare, ReadData, Slot, WatchdogAnswer, WatchdogMessage};
 
 /// How often a thread looks whether it is to stop, and the daemon whether a join or a removal is done.
@@ -328,7 +329,7 @@ impl Lockspace {
             },
             Thread::Write { record, second, theirs, .. } => match ended {
                 Ok(_) => {
-                    let until = cx.now.after(Span::from_secs(2 * theirs));
+                    let until = cx.now.after(Span::from_secs(cx.config.parameters.renewal_interval(theirs)));
                     cx.wake_within(thread_of(id), until, until.after(LONG_WAIT_SLACK));
                     self.thread = Thread::Confirm { record, second, until };
                     if self.stop {
@@ -346,7 +347,7 @@ impl Lockspace {
                     self.last_success = second;
                     if cx.config.parameters.use_watchdog {
                         self.thread = Thread::Arming;
-                        let message = WatchdogMessage::Arm { renewal: second, expire: self.expire() };
+                        let message = WatchdogMessage::Arm { renewal: second, expire: self.expire(cx) };
                         cx.out.push(Output::Watchdog { lockspace: id, message });
                         cx.out.push(Output::NoWake { task: thread_of(id) });
                         After::Nothing
@@ -384,7 +385,7 @@ impl Lockspace {
                         let timestamp = self.record.timestamp;
                         cx.event(Event::Renewed { lockspace: id, timestamp, read, write: cx.now.since(since) });
                         if !self.stop && cx.config.parameters.use_watchdog {
-                            let message = WatchdogMessage::TestLive { renewal: second, expire: self.expire() };
+                            let message = WatchdogMessage::TestLive { renewal: second, expire: self.expire(cx) };
                             cx.out.push(Output::Watchdog { lockspace: id, message });
                         }
                         self.sleep(id, cx)
@@ -456,8 +457,8 @@ impl Lockspace {
         }
     }
 
-    fn expire(&self) -> Second {
-        self.last_success.after(8 * self.io_timeout)
+    fn expire(&self, cx: &Cx<'_>) -> Second {
+        self.last_success.after(cx.config.parameters.failure_age(self.io_timeout))
     }
 
     // Join.
@@ -602,7 +603,7 @@ impl Lockspace {
             cx.wake_within(thread_of(id), cx.now, cx.now.after(POLL));
             return After::News;
         }
-        let due = self.last_success.after(2 * self.io_timeout).start();
+        let due = self.last_success.after(cx.config.parameters.renewal_interval(self.io_timeout)).start();
         if !self.renewed || cx.now >= due {
             cx.wake_at(thread_of(id), cx.now.after(RENEWAL_PAUSE));
         } else {
@@ -615,7 +616,7 @@ impl Lockspace {
 
     fn renewal_too_old(&self, cx: &Cx<'_>) -> bool {
         cx.config.profile.renewal_age == RenewalAge::Checked
-            && cx.now.second().since(self.last_success) >= 8 * self.io_timeout
+            && cx.now.second().since(self.last_success) >= cx.config.parameters.failure_age(self.io_timeout)
     }
 
     fn renew(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
@@ -677,7 +678,9 @@ impl Lockspace {
             ..found
         };
         // Deliberately long: a renewal that lands late is better than none.
-        let timeout = Span::from_secs(8 * self.io_timeout + cx.config.parameters.watchdog_fire_timeout);
+        let parameters = &cx.config.parameters;
+        let timeout = parameters.failure_age(self.io_timeout) + parameters.watchdog_fire_timeout;
+        let timeout = Span::from_secs(timeout);
         let io = self.start_own_write(id, &record, timeout, cx);
         self.thread = Thread::WriteRecord { record, second, read: cx.now.since(since), since: cx.now, io };
         After::Nothing
@@ -747,6 +750,30 @@ impl Lockspace {
         cx.out.push(Output::NoWake { task: thread_of(id) });
         cx.event(Event::Left { lockspace: id, released });
         After::Gone
+    }
+}
+
+impl Lockspace {
+    /// Second of the last success.
+    pub(super) fn last_success(&self) -> Second {
+        self.last_success
+    }
+
+    /// Wipes out what decides nothing any more; see [`super::forget`].
+    pub(super) fn forget(&mut self, now: Time, parameters: &Parameters) {
+        self.table.forget(self.host_id, LONG_AGO);
+        if matches!(self.late_read, Some((_, Some(Err(_))))) {
+            self.late_read = None;
+        }
+        let grace = parameters.failure_age(self.io_timeout) + parameters.kill_grace;
+        if self.killing && now.second() >= self.last_success.after(grace) {
+            self.last_success = LONG_AGO;
+        }
+        match &mut self.thread {
+            Thread::Reaping { since, .. } | Thread::ReadArea { since, .. } => *since = now,
+            Thread::WriteRecord { read, since, .. } => (*read, *since) = (Span::ZERO, now),
+            _ => {}
+        }
     }
 }
 

@@ -15,6 +15,7 @@
 
 mod acquire;
 mod ballot;
+mod forget;
 mod io;
 mod lockspace;
 mod observe;
@@ -29,7 +30,7 @@ use self::recovery::{Client, MainLoop};
 use self::release::{Release, Released};
 use self::resource::{Key, Resources, Token};
 use crate::Refusal;
-use crate::format::Name;
+use crate::format::{DeltaLease, Name};
 use crate::numbers::{HostId, Lver, Numbers, Span, Time, Visit};
 use crate::profile::{ClientGone, Config, Grant};
 use crate::seam::{
@@ -159,6 +160,25 @@ impl Engine {
     /// What clients hold: client, lockspace, resource, version.
     pub fn holdings(&self) -> impl Iterator<Item = (ClientId, Name, Name, Lver)> + Clone {
         self.resources.held().map(|(client, won)| (client, won.token.key.0, won.token.key.1, won.lver()))
+    }
+
+    /// The word of a witness, in place of what this engine observed by itself: what the delta leases of other hosts hold,
+    /// and who of them is alive. For worlds without time, where nobody renews and nobody could look; whatever was
+    /// believed before is forgotten.
+    pub fn believe<'a>(
+        &mut self,
+        now: Time,
+        lockspace: &Name,
+        hosts: impl IntoIterator<Item = (&'a DeltaLease, bool)>,
+    ) {
+        if let Some(id) = self.find_lockspace(lockspace)
+            && let Some(lockspace) = &mut self.lockspaces[usize::from(id.0)]
+        {
+            lockspace.table = observe::Table::default();
+            for (record, alive) in hosts {
+                lockspace.table.believe(now.second(), record, alive);
+            }
+        }
     }
 
     fn run(&mut self, now: Time, task: Task, stimulus: Stimulus, out: &mut Outputs) {
@@ -319,8 +339,8 @@ impl Engine {
         if lockspace.table.last_check == crate::numbers::Second::NEVER {
             return Err(Refusal::Again);
         }
-        let fire_timeout = self.config.parameters.watchdog_fire_timeout;
-        Ok(Answer::Hosts(lockspace.table.report(now.second(), lockspace.host_id, fire_timeout)))
+        let parameters = &self.config.parameters;
+        Ok(Answer::Hosts(lockspace.table.report(now.second(), lockspace.host_id, parameters)))
     }
 
     /// Gives a command to a worker that is free, or queues it.
@@ -655,7 +675,8 @@ impl Engine {
             Grant::Listed => true,
             Grant::SameInstance => {
                 let lockspace = self.lockspaces[usize::from(token.lockspace.0)].as_ref();
-                lockspace.is_some_and(|ls| now.second().since(ls.last_success) < 8 * ls.io_timeout)
+                let failure_age = |ls: &Lockspace| self.config.parameters.failure_age(ls.io_timeout);
+                lockspace.is_some_and(|ls| now.second().since(ls.last_success) < failure_age(ls))
             }
         };
         young && self.lives(token)

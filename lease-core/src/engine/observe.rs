@@ -6,6 +6,7 @@
 
 use crate::format::{self, DeltaLease, Name};
 use crate::numbers::{Generation, HostId, Numbers, Second, Stamp, Visit};
+use crate::profile::Parameters;
 use crate::seam::{HostState, HostStatus, ReadData};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -67,21 +68,30 @@ impl Table {
         }
     }
 
+    /// Takes the word of a witness on one host: this is its record now, and it was seen alive just now, or not for as long
+    /// as there is time.
+    pub(crate) fn believe(&mut self, now: Second, record: &DeltaLease, alive: bool) {
+        let long_ago = Second(Second::NEVER.0 + 1);
+        (self.first_check, self.last_check) = (long_ago, now);
+        let entry = self.hosts.entry(record.owner_id).or_default();
+        entry.see(if alive { now } else { long_ago }, record, false);
+    }
+
     /// A line of `gets -h 1` for each host that is not free.
-    pub(crate) fn report(&self, now: Second, me: HostId, fire_timeout: u64) -> Vec<HostStatus> {
+    pub(crate) fn report(&self, now: Second, me: HostId, parameters: &Parameters) -> Vec<HostStatus> {
         let shown = self.hosts.iter().filter(|(_, host)| !host.timestamp.is_free());
         shown
             .map(|(id, host)| HostStatus {
                 host_id: *id,
                 generation: host.owner_generation,
                 timestamp: host.timestamp,
-                state: self.state(now, me, host, fire_timeout),
+                state: self.state(now, me, host, parameters),
             })
             .collect()
     }
 
     /// `get_host_flag` of delta-lease §5: io_timeout straight from the table.
-    fn state(&self, now: Second, me: HostId, host: &Observed, fire_timeout: u64) -> HostState {
+    fn state(&self, now: Second, me: HostId, host: &Observed, parameters: &Parameters) -> HostState {
         if host.timestamp.is_free() {
             return HostState::Free;
         }
@@ -90,9 +100,10 @@ impl Table {
         }
         let last = if host.last_live == Second::NEVER { self.first_check } else { host.last_live };
         let age = now.since(last);
-        if age <= 8 * host.io_timeout {
+        let failure_age = parameters.failure_age(host.io_timeout);
+        if age <= failure_age {
             if self.first_check == host.last_live { HostState::Unknown } else { HostState::Live }
-        } else if age > 8 * host.io_timeout + fire_timeout {
+        } else if age > failure_age + parameters.watchdog_fire_timeout {
             HostState::Dead
         } else {
             HostState::Fail
@@ -100,7 +111,26 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Wipes out what no acquire looks at: the own record, when the first look was, and when the last was unless it saw
+    /// somebody change. The states that [`Table::report`] tells may differ afterwards.
+    pub(crate) fn forget(&mut self, me: HostId, long_ago: Second) {
+        self.hosts.remove(&me);
+        let saw_somebody = self.hosts.values().any(|host| host.last_live == self.last_check);
+        for (second, decides) in [(&mut self.first_check, false), (&mut self.last_check, saw_somebody)] {
+            if *second != Second::NEVER && !decides {
+                *second = long_ago;
+            }
+        }
+    }
+}
+
 impl Observed {
+    /// Only the io_timeout, for those who look at nothing else.
+    pub(crate) fn io_timeout_alone(&self) -> Observed {
+        Observed { io_timeout: self.io_timeout, ..Observed::default() }
+    }
+
     fn see(&mut self, now: Second, record: &DeltaLease, bad: bool) {
         let seen = (record.owner_id, record.owner_generation, record.timestamp);
         if (self.owner_id, self.owner_generation, self.timestamp) == seen {

@@ -40,6 +40,17 @@ impl Client {
     }
 }
 
+impl Client {
+    /// That it was signalled matters, and whether in this second; how often does only up to the limit, and it is not
+    /// counted here.
+    pub(super) fn forget(&mut self, now: Second) {
+        self.signals = self.signals.min(1);
+        if self.last_signal != now {
+            self.last_signal = Second::NEVER;
+        }
+    }
+}
+
 /// When the main loop runs next.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct MainLoop {
@@ -72,7 +83,7 @@ impl MainLoop {
     pub(super) fn ask(&mut self, lockspaces: &[Option<Lockspace>], cx: &mut Cx<'_>) {
         let mut next = self.due;
         for lockspace in lockspaces.iter().flatten().filter(|ls| ls.usable()) {
-            let fails = lockspace.last_success.after(8 * lockspace.io_timeout).start();
+            let fails = lockspace.last_success.after(cx.config.parameters.failure_age(lockspace.io_timeout)).start();
             next = Some(match next {
                 Some((first, last)) => (first.min(fails), last.min(fails.after(TICK))),
                 None => (fails, fails.after(TICK)),
@@ -114,7 +125,8 @@ pub(super) fn check(
     }
     let image = lockspace.image.take();
     let now = cx.now.second();
-    let failed = lockspace.corrupt.is_some() || now.since(lockspace.last_success) >= 8 * lockspace.io_timeout;
+    let failure_age = cx.config.parameters.failure_age(lockspace.io_timeout);
+    let failed = lockspace.corrupt.is_some() || now.since(lockspace.last_success) >= failure_age;
     if failed || lockspace.removal {
         lockspace.killing = true;
         cx.event(Event::Killing { lockspace: id, failed });
@@ -143,7 +155,7 @@ fn kill_users(
     let now = cx.now.second();
     let parameters = cx.config.parameters;
     // Absolute in the age of the last success, not in signals sent or seconds since the first.
-    let in_grace = now < lockspace.last_success.after(8 * lockspace.io_timeout + parameters.kill_grace);
+    let in_grace = now < lockspace.last_success.after(parameters.failure_age(lockspace.io_timeout) + parameters.kill_grace);
     let lost_at_once = lockspace.corrupt.is_some() && cx.config.profile.lost_host_id == LostHostId::KillAtOnce;
     let signal = if lockspace.removal || lost_at_once || !in_grace { Signal::Kill } else { Signal::Term };
     for client in users(id, resources) {

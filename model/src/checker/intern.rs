@@ -3,22 +3,23 @@
 //! Which id a value gets depends on which thread comes first, so ids never order anything and never reach any output:
 //! whoever needs a number of a value that is the same in every run takes its content hash.
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use rustc_hash::{FxBuildHasher, FxHasher};
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// Values in the first segment of an [`Interner`]; each further one is twice as large as the one before.
 const FIRST: u32 = 1024;
 /// More segments than 32 bits of ids can fill.
 const SEGMENTS: usize = 22;
 
-type Segment<T> = OnceLock<Box<[OnceLock<(u64, Arc<T>)>]>>;
+type Segment<T> = OnceLock<Box<[OnceLock<(u64, T)>]>>;
 
 /// Equal values get equal ids; an id is looked up without a lock.
 pub struct Interner<T> {
-    ids: DashMap<Arc<T>, u32, FxBuildHasher>,
+    /// Ids by content hash; values of equal hash stand under the hash of the hash, and so on.
+    ids: DashMap<u64, u32, FxBuildHasher>,
     segments: [Segment<T>; SEGMENTS],
     next: AtomicU32,
 }
@@ -41,22 +42,31 @@ impl<T: Eq + Hash> Interner<T> {
 
     /// The id of a value.
     pub fn id(&self, value: T) -> u32 {
-        if let Some(id) = self.ids.get(&value) {
-            return *id;
-        }
         let hash = content_hash(&value);
-        let value = Arc::new(value);
-        // The entry is locked until the value can be looked up, so nobody sees the id before the value.
-        *self.ids.entry(Arc::clone(&value)).or_insert_with(|| {
-            let id = self.next.fetch_add(1, Ordering::Relaxed);
-            let (segment, index) = place(id);
-            let cells = self.segments[segment].get_or_init(|| {
-                (0..FIRST << segment).map(|_| OnceLock::new()).collect()
-            });
-            let fresh = cells[index].set((hash, value)).is_ok();
-            assert!(fresh, "an id is given once");
-            id
-        })
+        let mut key = hash;
+        loop {
+            if let Some(id) = self.ids.get(&key) {
+                if *self.get(*id) == value {
+                    return *id;
+                }
+                key = mix(key);
+                continue;
+            }
+            match self.ids.entry(key) {
+                Entry::Occupied(_) => {}
+                // The entry is locked until the value can be looked up, so nobody sees the id before the value.
+                Entry::Vacant(vacant) => {
+                    let id = self.next.fetch_add(1, Ordering::Relaxed);
+                    let (segment, index) = place(id);
+                    let cells = self.segments[segment]
+                        .get_or_init(|| (0..FIRST << segment).map(|_| OnceLock::new()).collect());
+                    let fresh = cells[index].set((hash, value)).is_ok();
+                    assert!(fresh, "an id is given once");
+                    vacant.insert(id);
+                    return id;
+                }
+            }
+        }
     }
 
     /// The value of an id that came from this interner.
@@ -79,7 +89,7 @@ impl<T: Eq + Hash> Interner<T> {
         self.len() == 0
     }
 
-    fn cell(&self, id: u32) -> &(u64, Arc<T>) {
+    fn cell(&self, id: u32) -> &(u64, T) {
         let (segment, index) = place(id);
         let cells = self.segments[segment].get().expect("the id came from here");
         cells[index].get().expect("the id came from here")

@@ -11,6 +11,8 @@
 //! | [`intern`] | values behind ids, and the table of transitions already worked out |
 //! | [`plan`] | what a world consists of |
 //! | [`ballots`] | worlds without time: every I/O of the ballot interleaved |
+//! | [`search`] | the walk through every state of a space, with a frontier of our own |
+//! | [`mod@stateright`] | the same spaces under stateright's checkers, and in its Explorer |
 //!
 //! It refuses to choose, like the rest of this crate, and it refuses to say "holds" of anything that it did not see to
 //! its end: a search that was cut off is *undecided*.
@@ -18,6 +20,8 @@
 pub mod ballots;
 pub mod intern;
 pub mod plan;
+pub mod search;
+pub mod stateright;
 
 use crate::happening::Sink;
 use crate::history::Property;
@@ -83,6 +87,16 @@ pub trait Space: Send + Sync {
         world: &mut World,
         sink: &mut S,
     ) -> Result<(), Lost>;
+
+    /// The properties that can fail in this space. Those which it does not watch are not reported as holding.
+    fn watched(&self) -> &'static [Property] {
+        Property::ALL
+    }
+
+    /// What the space itself keeps in memory: values behind ids, transitions worked out.
+    fn bytes(&self) -> u64 {
+        0
+    }
 
     /// What was seen to be reachable so far, by name: proof that the space is not empty of what matters. In a fixed order.
     fn reached(&self) -> Vec<(&'static str, bool)>;

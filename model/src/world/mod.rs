@@ -27,7 +27,7 @@ mod numbers;
 mod process;
 #[cfg(test)]
 mod stories;
-mod wdmd;
+pub(crate) mod wdmd;
 
 pub use crate::illegal::{Due, Illegal};
 pub use host::{PendingWake, ProcessState};

@@ -16,7 +16,7 @@ const RETEST: Span = Span::SECOND;
 
 /// A running wdmd.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Wdmd {
+pub(crate) struct Wdmd {
     /// In the order in which they connected.
     clients: Vec<Client>,
     device: Hold,
@@ -51,7 +51,7 @@ enum Hold {
 
 /// Something on wdmd's sockets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Letter {
+pub(crate) enum Letter {
     /// A message.
     Message {
         /// Over which connection.
@@ -67,43 +67,43 @@ pub(super) enum Letter {
 
 /// What a test found and did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Tested {
+pub(crate) struct Tested {
     /// The earliest expiry of a failing client.
-    pub(super) failing: Option<Second>,
+    pub(crate) failing: Option<Second>,
     /// What it did to the device.
-    pub(super) ping: Option<Ping>,
+    pub(crate) ping: Option<Ping>,
 }
 
 impl Wdmd {
     /// wdmd as it starts, with the device opened. Its first test comes at any moment of the first interval: how the
     /// tests of two hosts lie to each other is chance.
-    pub(super) fn start(now: Time, interval: u64) -> Wdmd {
+    pub(crate) fn start(now: Time, interval: u64) -> Wdmd {
         let due = (now.after(Span::from_micros(1)), now.after(Span::from_secs(interval)));
         Wdmd { clients: Vec::new(), device: Hold::Open, due, queue: Vec::new() }
     }
 
     /// The range in which the next test is due.
-    pub(super) fn due(&self) -> (Time, Time) {
+    pub(crate) fn due(&self) -> (Time, Time) {
         self.due
     }
 
     /// The next test is late already: it comes before `latest`.
-    pub(super) fn put_off(&mut self, latest: Time) {
+    pub(crate) fn put_off(&mut self, latest: Time) {
         self.due.1 = latest;
     }
 
     /// Whether a close of the device by the kernel would ping it.
-    pub(super) fn holds_device(&self) -> bool {
+    pub(crate) fn holds_device(&self) -> bool {
         self.device != Hold::Closed
     }
 
     /// Whether it leaves the device open without feeding it.
-    pub(super) fn starves_device(&self) -> bool {
+    pub(crate) fn starves_device(&self) -> bool {
         self.device == Hold::Hungry
     }
 
     /// A message arrived.
-    pub(super) fn receive(&mut self, lockspace: LsId, message: WatchdogMessage) {
+    pub(crate) fn receive(&mut self, lockspace: LsId, message: WatchdogMessage) {
         let known = self.clients.iter().position(|client| client.lockspace == lockspace && !client.dead);
         match (message, known) {
             (WatchdogMessage::Connect, Some(index)) => self.clients[index] = Client::connected(lockspace),
@@ -126,7 +126,7 @@ impl Wdmd {
 
     /// The daemon died. "A client that disconnects with expire ≠ 0 stays in the table for ever ... With expire 0 it is
     /// forgotten."
-    pub(super) fn daemon_gone(&mut self) {
+    pub(crate) fn daemon_gone(&mut self) {
         self.clients.retain_mut(|client| {
             client.dead = true;
             client.expire != Second::NEVER
@@ -134,7 +134,7 @@ impl Wdmd {
     }
 
     /// While wdmd is stalled, what arrives waits in its sockets.
-    pub(super) fn queue(&mut self, letter: Letter) {
+    pub(crate) fn queue(&mut self, letter: Letter) {
         if letter == Letter::DaemonGone {
             for waiting in &mut self.queue {
                 if let Letter::Message { answered, .. } = waiting {
@@ -146,13 +146,13 @@ impl Wdmd {
     }
 
     /// All that waited, in order.
-    pub(super) fn take_queue(&mut self) -> Vec<Letter> {
+    pub(crate) fn take_queue(&mut self) -> Vec<Letter> {
         core::mem::take(&mut self.queue)
     }
 
     /// Tests all clients. "failing client: used, expire ≠ 0, and t ≥ expire − 10 (10 = test interval; unsigned
     /// arithmetic)": an expiry within the first interval of the clock counts as near.
-    pub(super) fn test(&mut self, now: Time, interval: u64, profile: WdmdProfile) -> Tested {
+    pub(crate) fn test(&mut self, now: Time, interval: u64, profile: WdmdProfile) -> Tested {
         let second = now.second();
         let fails = |client: &&Client| {
             client.used && client.expire != Second::NEVER && second.0 >= client.expire.0.saturating_sub(interval)
@@ -183,6 +183,29 @@ impl Wdmd {
         };
         self.due = (Time::from_micros(next.micros() - EARLY.micros()), next);
         Tested { failing, ping }
+    }
+}
+
+impl Wdmd {
+    /// Wipes out what decides nothing any more, for whoever compares: when a client was renewed, by how much it is
+    /// overdue, and from when on a test might have come.
+    pub(crate) fn forget(&mut self, now: Second, interval: u64) {
+        const LONG_AGO: Second = Second(1);
+        let closed = self.device != Hold::Open;
+        for client in &mut self.clients {
+            client.renewal = Second::NEVER;
+            let over = if closed { now.after(interval) } else { now };
+            if client.expire != Second::NEVER && client.expire <= over {
+                client.expire = LONG_AGO;
+            }
+        }
+        self.due.0 = self.due.1;
+    }
+
+    /// When the device is not fed any more unless somebody renews; `None`: nobody is in use.
+    pub(crate) fn expires(&self) -> Option<Second> {
+        let used = self.clients.iter().filter(|client| client.used && client.expire != Second::NEVER);
+        used.map(|client| client.expire).min()
     }
 }
 

@@ -1,1 +1,0 @@
-//! Worlds without time.

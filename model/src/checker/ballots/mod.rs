@@ -1,0 +1,674 @@
+//! Worlds without time: ballot, commit and release of one resource, every I/O interleaved with every other.
+//!
+//! Two or three hosts are in the lockspace. Their engines are real and whole; what is left out is time. Nobody renews,
+//! and whether the instance that owns a version is alive is told by an oracle that knows: an instance counts as dead
+//! from its crash on. I/O takes as long as it likes, so every order of I/Os is walked through.
+//!
+//! A read of an area samples the leader first and the blocks later; what lies between is walked through, too. All
+//! stamps are of one second, so they tell nothing.
+//!
+//! | room | what it decides |
+//! |---|---|
+//! | [`host`] | one host: engine, client, what is in flight |
+//! | [`canon`] | which states are one and the same |
+//! | [`referee`] | what must hold |
+//! | [`tell`], [`follow`] | paths in words, and in the simulator's world |
+
+mod canon;
+mod follow;
+mod host;
+mod referee;
+mod tell;
+#[cfg(test)]
+mod tests;
+
+use self::canon::{Broken, HOSTS, Referee, Renaming, Sets};
+use self::host::{BallotHost, Client, Effects, FlightOp, Ground, NOON, Position, Target};
+use super::intern::{Interner, Memo, mix};
+use super::plan::BallotPlan;
+use super::{Finding, Lost, Space};
+use crate::happening::Sink;
+use crate::setup::{ResourceIx, Setup};
+use crate::world::World;
+use lease_core::format::{Leader, Sector};
+use lease_core::numbers::{Generation, Lver};
+use lease_core::profile::{RegressedLeader, Retract};
+use lease_core::seam::{Input, IoResult};
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// EIO, the end of a late write that never landed.
+const EIO: u16 = 5;
+/// Parts of a state: the hosts, the leader, the blocks, the referee.
+const PARTS: usize = 2 * HOSTS + 2;
+const LEADER: usize = HOSTS;
+const BLOCKS: usize = HOSTS + 1;
+const REFEREE: usize = PARTS - 1;
+/// Nothing: the part of a host that does not exist.
+const NOBODY: u32 = u32::MAX;
+
+/// A state: ids of its parts, and a fingerprint of what they stand for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Row {
+    fingerprint: u64,
+    parts: [u32; PARTS],
+}
+
+impl Hash for Row {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.fingerprint);
+    }
+}
+
+/// Something that may happen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Move {
+    host: u8,
+    kind: Kind,
+    /// Which gaps of the numbers are wider than they look.
+    stretch: u8,
+}
+
+/// What happens. Numbers are places in the host's list of I/Os or waiting tasks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Kind {
+    /// An I/O goes on by a step: lands, is sampled, completes.
+    Io(u8),
+    /// A task is woken at its moment.
+    Wake(u8),
+    /// The write that this task waits for takes too long.
+    TimeOut(u8),
+    /// The late write lands.
+    LateLands,
+    /// The late write of a block lands torn.
+    LateTorn,
+    /// The late write ends without landing.
+    LateFails,
+    /// The client asks for the resource.
+    Ask,
+    /// The client gives the resource back.
+    Release,
+    /// The host loses its power, and with it whatever was in flight.
+    Crash,
+    /// The host loses its power; one write is still on its way.
+    CrashWithGhost(u8),
+    /// The host boots and joins again.
+    Rejoin,
+}
+
+/// A host, and what is worked out of it once.
+#[derive(Clone, Debug)]
+struct HostPart {
+    me: u8,
+    host: BallotHost,
+    sets: Sets,
+    kinds: Vec<Kind>,
+}
+
+#[derive(Clone, Debug)]
+struct SectorPart {
+    position: Position,
+    sector: Sector,
+    sets: Sets,
+}
+
+#[derive(Clone, Debug)]
+struct RefereePart {
+    referee: Referee,
+    sets: Sets,
+}
+
+macro_rules! part {
+    ($part:ident: $($field:ident),*) => {
+        impl PartialEq for $part {
+            fn eq(&self, other: &$part) -> bool {
+                $( self.$field == other.$field )&&*
+            }
+        }
+        impl Eq for $part {}
+        impl Hash for $part {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                $( self.$field.hash(state); )*
+            }
+        }
+    };
+}
+part!(HostPart: me, host);
+part!(SectorPart: position, sector);
+part!(RefereePart: referee);
+
+/// A step of a host, and all that it looks at besides the host.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct StepKey {
+    host: u32,
+    kind: Kind,
+    looks_at: [u32; BLOCKS + 1],
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug)]
+struct Stepped {
+    host: u32,
+    effects: u32,
+    /// A sector that was written, and where.
+    landed: Option<(u8, u32)>,
+}
+
+/// One world without time.
+pub struct Ballots {
+    ground: Ground,
+    plan: BallotPlan,
+    hosts: Interner<HostPart>,
+    sectors: Interner<SectorPart>,
+    referees: Interner<RefereePart>,
+    effects: Interner<Effects>,
+    renamings: Interner<Renaming>,
+    steps: Memo<StepKey, Result<Stepped, u32>>,
+    verdicts: Memo<(u32, u32, Kind, u32), u32>,
+    renamed: Memo<(u8, u32, u32), u32>,
+    panics: Interner<String>,
+    reached: AtomicU32,
+}
+
+impl Ballots {
+    /// The world of the first resource of a set-up, and all its hosts.
+    ///
+    /// # Errors
+    ///
+    /// If the set-up has no resource, or not two or three hosts.
+    pub fn new(setup: Arc<Setup>, plan: BallotPlan) -> Result<Ballots, String> {
+        if setup.resources.len() != 1 {
+            return Err(format!("a ballot world has one resource, found {}", setup.resources.len()));
+        }
+        if !(2..=HOSTS).contains(&setup.hosts.len()) {
+            return Err(format!("a ballot world has 2 or {HOSTS} hosts, found {}", setup.hosts.len()));
+        }
+        let space = setup.resources[0].lockspace;
+        let id = |memberships: &[crate::setup::Membership]| {
+            memberships.iter().find(|it| it.lockspace == space).map(|it| it.host_id)
+        };
+        let ids = setup.hosts.iter().map(|host| id(&host.memberships)).collect::<Option<Vec<_>>>();
+        let ids = ids.ok_or("every host of a ballot world takes part in the lockspace of its resource")?;
+        let any = |asked: &dyn Fn(&lease_core::profile::Profile) -> bool| {
+            setup.hosts.iter().any(|host| asked(&host.config.profile))
+        };
+        let ground = Ground {
+            resource: ResourceIx(0),
+            ids,
+            eager: plan.reductions.partial_order,
+            stride: setup.resources[0].geometry.max_hosts(),
+            may_zero: any(&|profile| profile.retract == Retract::Zeroed),
+            flags_outlive: any(&|profile| profile.regressed_leader == RegressedLeader::Believed),
+            setup,
+        };
+        Ok(Ballots {
+            ground,
+            plan,
+            hosts: Interner::new(),
+            sectors: Interner::new(),
+            referees: Interner::new(),
+            effects: Interner::new(),
+            renamings: Interner::new(),
+            steps: Memo::new(),
+            verdicts: Memo::new(),
+            renamed: Memo::new(),
+            panics: Interner::new(),
+            reached: AtomicU32::new(0),
+        })
+    }
+
+    /// How many values and transitions were worked out, for whoever measures.
+    pub fn sizes(&self) -> String {
+        format!(
+            "{} host states, {} sectors, {} referees, {} host steps, {} renamings of parts",
+            self.hosts.len(),
+            self.sectors.len(),
+            self.referees.len(),
+            self.steps.len(),
+            self.renamed.len(),
+        )
+    }
+
+    fn host_part(&self, me: u8, host: BallotHost) -> u32 {
+        let kinds = self.kinds(&host);
+        let sets = Sets::of_host(&host, &self.ground, me);
+        self.hosts.id(HostPart { me, host, sets, kinds })
+    }
+
+    fn sector_part(&self, position: Position, sector: Sector) -> u32 {
+        let sets = Sets::of_sector(&sector, position, &self.ground);
+        self.sectors.id(SectorPart { position, sector, sets })
+    }
+
+    fn referee_part(&self, referee: Referee) -> u32 {
+        let sets = Sets::of_referee(&referee, &self.ground);
+        self.referees.id(RefereePart { referee, sets })
+    }
+
+    /// What may happen to a host, as far as it depends on the host alone.
+    fn kinds(&self, host: &BallotHost) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        let late = host.late_write();
+        let torn = |flight: &host::Flight| {
+            self.plan.torn_blocks && matches!(flight.op, FlightOp::Write(Position::Block(_), ..))
+        };
+        if host.engine.is_none() {
+            if let Some(ghost) = late {
+                kinds.push(Kind::LateLands);
+                kinds.extend(torn(ghost).then_some(Kind::LateTorn));
+            }
+            kinds.push(Kind::Rejoin);
+            return kinds;
+        }
+        for (index, flight) in host.flights.iter().enumerate().filter(|(_, flight)| !flight.late) {
+            kinds.push(Kind::Io(index as u8));
+            if let FlightOp::Write(_, _, landed) = flight.op
+                && self.plan.late_writes != Some(0)
+            {
+                if !landed {
+                    kinds.push(Kind::CrashWithGhost(index as u8));
+                }
+                let waits = host.wakes.iter().position(|(task, _)| *task == flight.task);
+                kinds.extend(waits.map(|index| Kind::TimeOut(index as u8)));
+            }
+        }
+        if let Some(flight) = late {
+            kinds.push(Kind::LateLands);
+            kinds.push(Kind::LateFails);
+            kinds.extend(torn(flight).then_some(Kind::LateTorn));
+        }
+        for (index, (task, _)) in host.wakes.iter().enumerate() {
+            if !host.awaits_io(*task) {
+                kinds.push(Kind::Wake(index as u8));
+            }
+        }
+        if matches!(host.client, Client::Holding(_)) {
+            kinds.push(Kind::Release);
+        }
+        if host.may_ask() && !self.ground.eager {
+            kinds.push(Kind::Ask);
+        }
+        kinds.push(Kind::Crash);
+        kinds.sort_unstable();
+        kinds
+    }
+
+    fn here(&self) -> usize {
+        self.ground.setup.hosts.len()
+    }
+
+    fn hosts_of(&self, row: &[u32; PARTS]) -> impl Iterator<Item = &HostPart> {
+        row[..self.here()].iter().map(|id| self.hosts.get(*id))
+    }
+
+    fn position(place: usize) -> Position {
+        if place == LEADER { Position::Leader } else { Position::Block((place - BLOCKS) as u8) }
+    }
+
+    fn place(position: Position) -> usize {
+        match position {
+            Position::Leader => LEADER,
+            Position::Block(host) => BLOCKS + usize::from(host),
+        }
+    }
+
+    fn sets(&self, parts: &[u32; PARTS]) -> Sets {
+        let mut sets = self.referees.get(parts[REFEREE]).sets;
+        for host in self.hosts_of(parts) {
+            sets = sets.union(host.sets);
+        }
+        for part in &parts[LEADER..=LEADER + self.here()] {
+            sets = sets.union(self.sectors.get(*part).sets);
+        }
+        sets
+    }
+
+    fn rename(&self, parts: &mut [u32; PARTS], renaming: Renaming) {
+        let id = self.renamings.id(renaming);
+        let ground = &self.ground;
+        for place in (0..self.here()).chain(LEADER..=LEADER + self.here()).chain([REFEREE]) {
+            parts[place] = self.renamed.get_or((place as u8, parts[place], id), |(_, part, _)| match place {
+                REFEREE => {
+                    let mut referee = self.referees.get(*part).referee.clone();
+                    renaming.referee(&mut referee, ground);
+                    self.referee_part(referee)
+                }
+                0..HOSTS => {
+                    let mut host = self.hosts.get(*part).host.clone();
+                    renaming.host(&mut host, ground, place as u8);
+                    self.host_part(place as u8, host)
+                }
+                _ => {
+                    let mut sector = self.sectors.get(*part).sector.clone();
+                    renaming.sector(&mut sector, Ballots::position(place), ground);
+                    self.sector_part(Ballots::position(place), sector)
+                }
+            });
+        }
+    }
+
+    /// The state that these parts are, made canonical.
+    fn row(&self, mut parts: [u32; PARTS]) -> Row {
+        let sets = self.sets(&parts);
+        if !sets.canonical(&self.ground) {
+            self.rename(&mut parts, sets.renaming(&self.ground));
+        }
+        self.as_it_is(parts)
+    }
+
+    fn as_it_is(&self, parts: [u32; PARTS]) -> Row {
+        let mut sum = 0_u64;
+        for (place, part) in parts.iter().enumerate() {
+            let content = match place {
+                REFEREE => self.referees.hash(*part),
+                _ if *part == NOBODY => continue,
+                0..HOSTS => self.hosts.hash(*part),
+                _ => self.sectors.hash(*part),
+            };
+            sum = sum.wrapping_add(mix(content ^ (place as u64) << 56));
+        }
+        Row { fingerprint: mix(sum).max(1), parts }
+    }
+
+    /// What a step of a host looks at besides the host.
+    fn looks_at(&self, parts: &[u32; PARTS], me: u8, kind: Kind) -> [u32; BLOCKS + 1] {
+        let mut looks_at = [NOBODY; BLOCKS + 1];
+        let Kind::Io(index) = kind else { return looks_at };
+        let host = &self.hosts.get(parts[usize::from(me)]).host;
+        let FlightOp::Read(target, sampled) = &host.flights[usize::from(index)].op else { return looks_at };
+        let blocks = BLOCKS..BLOCKS + self.here();
+        match (target, sampled.len()) {
+            (Target::Area, 0) => looks_at[0] = parts[LEADER],
+            (Target::Area | Target::Blocks, 0..2) => {
+                for (to, from) in looks_at[1..].iter_mut().zip(blocks) {
+                    *to = parts[from];
+                }
+            }
+            (Target::Sector(position), 0) => looks_at[0] = parts[Ballots::place(*position)],
+            (Target::Delta(other), 0) => {
+                looks_at[0] = self.hosts.get(parts[usize::from(*other)]).host.generation.0 as u32;
+            }
+            _ => {}
+        }
+        // The oracle is asked when a look at the area ends: at most 2^7 generations are alive in the numbers of a state.
+        if matches!(target, Target::Area) && !sampled.is_empty() {
+            looks_at[BLOCKS] = self.hosts_of(parts).fold(0, |lives, part| {
+                lives << 8 | (part.host.generation.0 as u32) << 1 | u32::from(part.host.engine.is_some())
+            });
+        }
+        looks_at
+    }
+
+    /// Works out a step.
+    fn step(&self, key: &StepKey) -> Result<Stepped, u32> {
+        let part = self.hosts.get(key.host);
+        let mut host = part.host.clone();
+        let mut effects = Effects::default();
+        let mut landed = None;
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            landed = self.take(&mut host, part.me, key, &mut effects);
+            self.ground.settle(&mut host, &mut effects);
+        }));
+        if let Err(panic) = stepped {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            return Err(self.panics.id(text.unwrap_or_else(|| "a panic without a message".to_owned())));
+        }
+        self.note(key.kind, &effects);
+        let landed = landed.map(|(position, sector): (Position, Sector)| {
+            (Ballots::place(position) as u8, self.sector_part(position, sector))
+        });
+        // What was only to be noted is not to be judged.
+        effects.events.clear();
+        Ok(Stepped { host: self.host_part(part.me, host), effects: self.effects.id(effects), landed })
+    }
+
+    /// Carries a step out. Returns what it wrote.
+    fn take(
+        &self,
+        host: &mut BallotHost,
+        me: u8,
+        key: &StepKey,
+        effects: &mut Effects,
+    ) -> Option<(Position, Sector)> {
+        let ground = &self.ground;
+        let late = |host: &BallotHost| host.flights.iter().position(|flight| flight.late).expect("it is under way");
+        match key.kind {
+            Kind::Io(index) => return self.io(host, usize::from(index), key, effects),
+            Kind::Wake(index) | Kind::TimeOut(index) => {
+                let (task, at) = host.wakes.remove(usize::from(index));
+                if let Some(flight) = host.flights.iter_mut().find(|flight| flight.task == task && !flight.late) {
+                    flight.late = true;
+                }
+                ground.feed(host, host::due(at), Input::Wake { task }, effects);
+            }
+            Kind::LateLands | Kind::LateTorn | Kind::LateFails => {
+                let flight = host.flights.remove(late(host));
+                let FlightOp::Write(position, sector, landed) = flight.op else { unreachable!("only writes are late") };
+                let result = if key.kind == Kind::LateFails { IoResult::Failed(EIO) } else { IoResult::Written };
+                if host.engine.is_some() {
+                    ground.feed(host, NOON, Input::IoDone { slot: flight.slot, result }, effects);
+                }
+                return match key.kind {
+                    Kind::LateLands if !landed => Some((position, *sector)),
+                    Kind::LateTorn if !landed => Some((position, torn(&sector))),
+                    _ => None,
+                };
+            }
+            Kind::Ask => ground.ask(host, effects),
+            Kind::Release => ground.release(host, effects),
+            Kind::Crash => host.crash(None),
+            Kind::CrashWithGhost(index) => host.crash(Some(usize::from(index))),
+            Kind::Rejoin => *host = ground.host(me, host.generation.next(), host.acquires),
+        }
+        None
+    }
+
+    fn io(
+        &self,
+        host: &mut BallotHost,
+        index: usize,
+        key: &StepKey,
+        effects: &mut Effects,
+    ) -> Option<(Position, Sector)> {
+        let fused = self.plan.reductions.completion;
+        let sector = |id: u32| self.sectors.get(id).sector.clone();
+        let blocks = || key.looks_at[1..BLOCKS].iter().filter(|id| **id != NOBODY).map(|id| sector(*id));
+        let mut wrote = None;
+        let flight = &mut host.flights[index];
+        match &mut flight.op {
+            FlightOp::Write(position, sector, landed) => {
+                if !*landed {
+                    *landed = true;
+                    wrote = Some((*position, sector.as_ref().clone()));
+                    if !fused {
+                        return wrote;
+                    }
+                }
+            }
+            FlightOp::Read(target, sampled) => {
+                let before = sampled.len();
+                match target {
+                    Target::Area if before == 0 => {
+                        sampled.push(sector(key.looks_at[0]));
+                        return None;
+                    }
+                    Target::Area if before == 1 => sampled.extend(blocks()),
+                    Target::Blocks if before == 0 => {
+                        sampled.push(Sector::Zero);
+                        sampled.extend(blocks());
+                    }
+                    Target::Sector(_) if before == 0 => sampled.push(sector(key.looks_at[0])),
+                    Target::Delta(other) if before == 0 => {
+                        let lease = self.ground.record(*other, Generation(u64::from(key.looks_at[0])));
+                        sampled.push(Sector::Delta { lease, bitmap: lease_core::format::Bitmap::EMPTY });
+                    }
+                    _ => {}
+                }
+                if !fused && sampled.len() != before {
+                    return None;
+                }
+            }
+        }
+        let flight = host.flights.remove(index);
+        let result = match &flight.op {
+            FlightOp::Write(..) => IoResult::Written,
+            FlightOp::Read(target, sampled) => IoResult::Read(self.ground.data(*target, sampled)),
+        };
+        let looks = matches!(flight.op, FlightOp::Read(Target::Area, _));
+        if looks {
+            let lives = key.looks_at[BLOCKS];
+            let others: Vec<_> = (0..self.here())
+                .map(|other| {
+                    let life = lives >> (8 * (self.here() - 1 - other));
+                    (self.ground.record(other as u8, Generation(u64::from(life >> 1 & 0x7f))), life & 1 == 1)
+                })
+                .collect();
+            self.ground.believe(host, &others);
+        }
+        self.ground.feed(host, NOON, Input::IoDone { slot: flight.slot, result }, effects);
+        if looks {
+            self.ground.believe(host, &[]);
+        }
+        wrote
+    }
+
+    /// Whether the referee and the other hosts allow this.
+    fn allowed(&self, parts: &[u32; PARTS], kind: Kind) -> bool {
+        let referee = &self.referees.get(parts[REFEREE]).referee;
+        let crash = || self.plan.crashes != Some(0) && referee.crashes != Some(0);
+        let late = || {
+            referee.late_writes != Some(0) && self.hosts_of(parts).all(|part| part.host.late_write().is_none())
+        };
+        match kind {
+            Kind::Crash => crash(),
+            Kind::CrashWithGhost(_) => crash() && late(),
+            Kind::TimeOut(_) => late(),
+            _ => true,
+        }
+    }
+
+    fn broken(&self, row: &Row) -> Option<&Broken> {
+        self.referees.get(row.parts[REFEREE]).referee.broken.as_ref()
+    }
+}
+
+/// A write of a block of which only a part reached the medium: neither the old content nor the new, and no checksum that
+/// would be right.
+fn torn(sector: &Sector) -> Sector {
+    let bytes = sector.encode();
+    let mut bytes = bytes.to_vec();
+    if let Some(first) = bytes.first_mut() {
+        *first ^= 0xff;
+    }
+    Sector::Other(Arc::from(bytes))
+}
+
+impl Space for Ballots {
+    type State = Row;
+    type Action = Move;
+
+    fn initial(&self) -> Vec<Row> {
+        let mut parts = [NOBODY; PARTS];
+        for me in 0..self.here() {
+            let mut host = self.ground.host(me as u8, Generation(1), self.plan.acquires);
+            self.ground.settle(&mut host, &mut Effects::default());
+            parts[me] = self.host_part(me as u8, host);
+            let position = Position::Block(me as u8);
+            parts[Ballots::place(position)] = self.sector_part(position, Sector::Zero);
+        }
+        let resource = &self.ground.setup.resources[0];
+        let space = self.ground.setup.lockspaces[usize::from(resource.lockspace.0)].name;
+        let fresh = Leader::fresh(resource.geometry, space, resource.name, resource.num_hosts);
+        parts[LEADER] = self.sector_part(Position::Leader, Sector::Leader(Leader { lver: Lver(1), ..fresh }));
+        parts[REFEREE] = self.referee_part(Referee {
+            chosen: Vec::new(),
+            granted: Lver(0),
+            crashes: self.plan.crashes,
+            late_writes: self.plan.late_writes,
+            broken: None,
+        });
+        vec![self.row(parts)]
+    }
+
+    fn actions(&self, state: &Row, actions: &mut Vec<Move>) {
+        if self.finding(state).is_some() {
+            return;
+        }
+        let stretches = self.sets(&state.parts).stretches(&self.ground);
+        for (me, part) in self.hosts_of(&state.parts).enumerate() {
+            for kind in part.kinds.iter().filter(|kind| self.allowed(&state.parts, **kind)) {
+                actions.extend((0..stretches).map(|stretch| Move { host: me as u8, kind: *kind, stretch }));
+            }
+        }
+    }
+
+    fn next(&self, state: &Row, action: Move) -> Option<Row> {
+        let mut parts = state.parts;
+        if action.stretch != 0 {
+            let stretching = self.sets(&parts).stretching(&self.ground, action.stretch);
+            self.rename(&mut parts, stretching);
+        }
+        let me = usize::from(action.host);
+        let looks_at = self.looks_at(&parts, action.host, action.kind);
+        let key = StepKey { host: parts[me], kind: action.kind, looks_at };
+        match self.steps.get_or(key, |key| self.step(key)) {
+            Ok(stepped) => {
+                parts[me] = stepped.host;
+                if let Some((place, sector)) = stepped.landed {
+                    parts[usize::from(place)] = sector;
+                }
+                self.judge(&mut parts, stepped.effects, action);
+            }
+            Err(panic) => {
+                let mut referee = self.referees.get(parts[REFEREE]).referee.clone();
+                referee.broken = Some(Broken { property: None, what: self.panics.get(panic).clone() });
+                parts[REFEREE] = self.referee_part(referee);
+            }
+        }
+        Some(self.row(parts))
+    }
+
+    fn fingerprint(&self, state: &Row) -> u64 {
+        state.fingerprint
+    }
+
+    fn finding(&self, state: &Row) -> Option<Finding> {
+        self.broken(state).map(|broken| match broken.property {
+            Some(property) => Finding::Violated(property),
+            None => Finding::Panicked,
+        })
+    }
+
+    fn owners(&self, state: &Row) -> u8 {
+        let holds = |(me, part): (usize, &HostPart)| u8::from(matches!(part.host.client, Client::Holding(_))) << me;
+        self.hosts_of(&state.parts).enumerate().map(holds).sum()
+    }
+
+    fn is_crash(&self, action: Move) -> bool {
+        matches!(action.kind, Kind::Crash | Kind::CrashWithGhost(_))
+    }
+
+    fn tell_state(&self, state: &Row) -> String {
+        self.told(state)
+    }
+
+    fn tell_action(&self, state: &Row, action: Move) -> String {
+        self.told_move(state, action)
+    }
+
+    fn tell_finding(&self, state: &Row) -> String {
+        self.broken(state).map_or_else(String::new, |broken| broken.what.clone())
+    }
+
+    fn follow<S: Sink>(&self, start: &Row, path: &[Move], world: &mut World, sink: &mut S) -> Result<(), Lost> {
+        self.walk(start, path, world, sink)
+    }
+
+    fn reached(&self) -> Vec<(&'static str, bool)> {
+        let reached = self.reached.load(Ordering::Relaxed);
+        referee::MARKS.iter().enumerate().map(|(index, name)| (*name, reached >> index & 1 == 1)).collect()
+    }
+}
