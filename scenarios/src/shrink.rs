@@ -125,11 +125,11 @@ impl Best {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Judged {
     /// At the step that broke it: any run that comes there will do.
-    AtAStep,
+    Step,
     /// At rest: everything must be well, and nobody busy for so many microseconds.
-    AtRest { quiet: u64 },
+    Rest { quiet: u64 },
     /// At a deadline: what follows the healing stays.
-    AtADeadline,
+    Deadline,
 }
 
 struct Search<'a> {
@@ -151,15 +151,15 @@ impl<'a> Search<'a> {
         // As the simulator has it: the next renewals of everybody, and more.
         let quiet = (30 + 2 * u64::from(longest.max().unwrap_or(10))) * 1_000_000;
         let judged = match walked.judged_at() {
-            None => Judged::AtAStep,
+            None => Judged::Step,
             Some(Mark::Rest) if walked.well && walked.ended.micros_since(walked.busy) >= quiet => {
-                Judged::AtRest { quiet }
+                Judged::Rest { quiet }
             }
-            Some(_) => Judged::AtADeadline,
+            Some(_) => Judged::Deadline,
         };
         let healed = walked.exact.deeds.iter().position(|deed| deed.what == What::Mark(Mark::Heal));
         let kept = match judged {
-            Judged::AtADeadline => walked.exact.deeds.len() - healed.unwrap_or(0),
+            Judged::Deadline => walked.exact.deeds.len() - healed.unwrap_or(0),
             _ => 0,
         };
         let words = words(&walked.verdict);
@@ -231,12 +231,12 @@ impl<'a> Search<'a> {
 
     fn is_judged_rightly(&self, walked: &Walked) -> bool {
         match self.judged {
-            Judged::AtAStep => walked.judged_at().is_none(),
-            Judged::AtRest { quiet } => {
+            Judged::Step => walked.judged_at().is_none(),
+            Judged::Rest { quiet } => {
                 let at_rest = walked.judged_at() == Some(Mark::Rest);
                 at_rest && walked.well && walked.ended.micros_since(walked.busy) >= quiet
             }
-            Judged::AtADeadline => {
+            Judged::Deadline => {
                 let tail = |deeds: &[Deed]| deeds[deeds.len().saturating_sub(self.kept)..].to_vec();
                 let (old, new) = (tail(&self.best.walked.exact.deeds), tail(&walked.exact.deeds));
                 let distance = |deeds: &[Deed]| match deeds {

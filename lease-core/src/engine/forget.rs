@@ -8,7 +8,7 @@
 use super::lockspace::Lockspace;
 use super::recovery::Client;
 use super::{Command, Engine};
-use crate::numbers::{Numbers, Second, Time, Visit};
+use crate::numbers::{Generation, Numbers, Second, Time, Visit};
 use crate::seam::Slot;
 
 /// A second so long ago that no age counted from it differs from another.
@@ -68,6 +68,11 @@ impl Engine {
     /// Whether the I/O in a slot was given up by the task that issued it.
     pub fn gave_up(&self, slot: Slot) -> bool {
         self.io.gave_up(slot)
+    }
+
+    /// The generation under which the first lockspace owns its host id; 0: not joined yet.
+    pub fn generation(&self) -> Generation {
+        self.lockspaces.iter().flatten().map(|lockspace| lockspace.generation).next().unwrap_or_default()
     }
 
     /// Whether a client's command waits for something: an I/O, an owner that may be dead, a back-off.

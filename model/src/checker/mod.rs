@@ -11,6 +11,7 @@
 //! | [`intern`] | values behind ids, and the table of transitions already worked out |
 //! | [`plan`] | what a world consists of |
 //! | [`ballots`] | worlds without time: every I/O of the ballot interleaved |
+//! | [`timed`] | worlds with time: host ids, leases and watchdogs, tick by tick |
 //! | [`search`] | the walk through every state of a space, with a frontier of our own |
 //! | [`mod@stateright`] | the same spaces under stateright's checkers, and in its Explorer |
 //!
@@ -22,6 +23,7 @@ pub mod intern;
 pub mod plan;
 pub mod search;
 pub mod stateright;
+pub mod timed;
 
 use crate::happening::Sink;
 use crate::history::Property;

@@ -40,6 +40,15 @@ pub struct TimedPlan {
     pub late_renewals: bool,
     /// I/O may take any time, up to its own time-out and beyond.
     pub slow_io: bool,
+    /// Daemons may be killed, and started again while client processes of the life before go on.
+    pub daemon_kills: bool,
+    /// Beyond the tolerance: a host may stand still together with its clock, its wdmd and, if that is
+    /// [`Device::FrozenWithHost`](crate::setup::Device::FrozenWithHost), its device.
+    pub pauses_with_clock: bool,
+    /// Beyond the tolerance: writes of a life before may land at any later time, during later lives too.
+    pub late_for_ever: bool,
+    /// Beyond the tolerance: the ticks of a clock may stay out while others go on, up to this many at a time.
+    pub lost_ticks: u8,
     /// What is fused.
     pub reductions: Reductions,
 }

@@ -147,7 +147,7 @@ impl Wdmd {
 
     /// All that waited, in order.
     pub(crate) fn take_queue(&mut self) -> Vec<Letter> {
-        core::mem::take(&mut self.queue)
+        std::mem::take(&mut self.queue)
     }
 
     /// Tests all clients. "failing client: used, expire ≠ 0, and t ≥ expire − 10 (10 = test interval; unsigned
@@ -198,6 +198,24 @@ impl Wdmd {
             if client.expire != Second::NEVER && client.expire <= over {
                 client.expire = LONG_AGO;
             }
+        }
+        // Of several renewals that wait to be read one after the other, the last counts.
+        let before = std::mem::take(&mut self.queue);
+        for mut letter in before {
+            if let Letter::Message { message: WatchdogMessage::TestLive { renewal, expire }, lockspace, .. } = &mut letter {
+                *renewal = Second::NEVER;
+                if *expire <= now {
+                    *expire = LONG_AGO;
+                }
+                let overtaken = |last: &Letter| {
+                    matches!(last, Letter::Message { message: WatchdogMessage::TestLive { .. }, lockspace: known, .. }
+                        if known == lockspace)
+                };
+                if self.queue.last().is_some_and(overtaken) {
+                    self.queue.pop();
+                }
+            }
+            self.queue.push(letter);
         }
         self.due.0 = self.due.1;
     }

@@ -350,7 +350,7 @@ impl Director<'_, '_> {
         while self.walk.player.verdict().is_none() {
             let Some((at, next)) = self.next() else { return };
             let at = at.max(self.walk.world().now());
-            if at > reach.until || self.walk.player.actions() >= reach.actions {
+            if at > reach.until || self.walk.player.actions() > reach.actions {
                 return;
             }
             let serial = self.walk.serial;
@@ -465,11 +465,10 @@ impl Director<'_, '_> {
                 _ => what,
             };
         }
-        match self.walk.act(at, &what.action(disk, io)) {
-            Err(Illegal::Stalled | Illegal::Disk(sim_disk::Illegal::PathHung | sim_disk::Illegal::NotWhole)) => {
-                self.parked.push(coming);
-            }
-            Ok(()) | Err(_) => {}
+        let moved = self.walk.act(at, &what.action(disk, io));
+        if let Err(Illegal::Stalled | Illegal::Disk(sim_disk::Illegal::PathHung | sim_disk::Illegal::NotWhole)) = moved
+        {
+            self.parked.push(coming);
         }
     }
 }

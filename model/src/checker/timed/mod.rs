@@ -1,0 +1,570 @@
+//! Worlds with time: delta leases, wdmd, watchdog devices, clients and one resource, in ticks of one second of the hosts'
+//! clocks.
+//!
+//! The engine and wdmd are the real ones. Everything that a host does is worked out once for each of its states and
+//! remembered ([`machine`]); states are rows of ids ([`State`]), and numbers are canonical ([`canon`]), so time has no
+//! horizon.
+//!
+//! * A *tick* of a host: its clock advances a second, and what is due in that second runs once, in a fixed order: the
+//!   device, wdmd's test, the main loop, lockspace threads, workers, the resource thread. Whatever happens between two
+//!   ticks happens at the start of the second. With jitter the hosts tick in any order within a round.
+//! * I/O on delta leases takes any time; the time-outs of the engine come with its ticks. I/O of a resource runs through
+//!   at once with what asked for it.
+//! * Hosts crash and boot again at any time. A host whose join failed, or whose failed lockspace was cleared without a
+//!   reset, joins again only after a reboot.
+//! * Clients do not obey signals unless they choose to: killed or not, a process goes on until it exits or its host is
+//!   reset.
+//! * *Role*: only the first host has faults and is judged. The others stay joined, their renewals succeed at once, and
+//!   they may ask for the resource at any time; the first host asks only while none of them owns it.
+//!
+//! What these worlds leave out: the scheduler's freedom within a second, and that a clock that starts anew at a boot may
+//! show a second again in which something was written before (whoever compares stamps compares generations too).
+
+mod canon;
+mod disk;
+mod host;
+mod machine;
+mod row;
+mod setting;
+mod tell;
+
+#[cfg(test)]
+mod tests;
+
+use self::canon::Part;
+use self::disk::{Disk, Resource, SLOTS};
+use self::host::{HostState, IoKind};
+use self::machine::{Machine, marks};
+use self::setting::{HOSTS, Setting};
+use super::intern::{Interner, Memo};
+use super::plan::TimedPlan;
+use super::search;
+use super::{Finding, Lost, Space};
+use crate::happening::Sink;
+use crate::history::Property;
+use crate::setup::Setup;
+use crate::world::World;
+use lease_core::Engine;
+use lease_core::format::Sector;
+use lease_core::numbers::Second;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A state: ids of hosts, of the sectors of their slots, and of the resource.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct State {
+    hosts: [u32; HOSTS],
+    leases: [u32; SLOTS],
+    resource: u32,
+    /// Who ticked in this round, one bit each.
+    ticked: u8,
+    /// Who uses the resource, or owns a host id where there is no resource.
+    owners: u8,
+    finding: Wrong,
+    print: u64,
+}
+
+/// What is wrong in a state.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Wrong {
+    Nothing,
+    Violated(Property),
+    /// With the id of the message.
+    Panicked(u32),
+}
+
+/// Something that may happen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Action {
+    /// To whom; a tick of all hosts: [`EVERYBODY`].
+    host: u8,
+    what: What,
+}
+
+const EVERYBODY: u8 = u8::MAX;
+
+/// What happens to one host.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum What {
+    /// Its clock advances a second, and what is due runs.
+    Tick,
+    /// Its clock stays out while others go on.
+    Miss,
+    /// The I/O in a slot takes effect, and its daemon hears of it.
+    Complete(u8),
+    /// The I/O in a slot takes effect.
+    Land(u8),
+    /// The I/O in a slot ends without effect.
+    Vanish(u8),
+    /// A write of an earlier life lands.
+    LandGhost(u8),
+    Crash,
+    /// The host boots and joins.
+    Boot,
+    Ask,
+    Release,
+    /// The client exits.
+    Exit,
+    StopDaemon,
+    ContinueDaemon,
+    StopWdmd,
+    ContinueWdmd,
+    KillDaemon,
+    StartDaemon,
+    Pause,
+    Unpause,
+}
+
+/// What a step of one host depends on. Ids that it does not depend on are 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Key {
+    index: u8,
+    host: u32,
+    what: What,
+    leases: [u32; SLOTS],
+    resource: u32,
+}
+
+/// What comes of it, before numbers are renamed.
+#[derive(Clone, Copy, Debug)]
+struct Effect {
+    host: u32,
+    lease: Option<u32>,
+    resource: Option<u32>,
+    marks: u32,
+    panicked: Option<u32>,
+}
+
+/// What of the disk a step looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Looks {
+    leases: bool,
+    resource: bool,
+}
+
+impl Looks {
+    const NOWHERE: Looks = Looks { leases: false, resource: false };
+    const EVERYWHERE: Looks = Looks { leases: true, resource: true };
+}
+
+/// A world with time.
+pub struct Timed {
+    setting: Setting,
+    formatted: Disk,
+    hosts: [Interner<Part<HostState>>; HOSTS],
+    leases: [Interner<Part<Sector>>; SLOTS],
+    resources: Interner<Part<Resource>>,
+    messages: Interner<String>,
+    steps: Memo<Key, Effect>,
+    /// The same part with its numbers renamed.
+    renamed: Memo<row::Renaming, u32>,
+    start: Vec<State>,
+    reached: AtomicU32,
+}
+
+impl Timed {
+    /// Host ids with time: joins, renewals, wdmd and the watchdog. To own is to own a host id.
+    ///
+    /// # Panics
+    ///
+    /// If the set-up has more hosts or host ids than these worlds have room for.
+    pub fn host_ids(setup: Arc<Setup>, plan: TimedPlan) -> Timed {
+        Timed::new(setup, plan, false)
+    }
+
+    /// Leases with time: the same, with the first resource of the set-up. To own is to use it.
+    ///
+    /// # Panics
+    ///
+    /// If the set-up has more hosts or host ids than these worlds have room for.
+    pub fn leases(setup: Arc<Setup>, plan: TimedPlan) -> Timed {
+        Timed::new(setup, plan, true)
+    }
+
+    fn new(setup: Arc<Setup>, plan: TimedPlan, leases: bool) -> Timed {
+        let (setting, formatted) = Setting::new(setup, plan, leases);
+        let mut timed = Timed {
+            setting,
+            formatted,
+            hosts: std::array::from_fn(|_| Interner::new()),
+            leases: std::array::from_fn(|_| Interner::new()),
+            resources: Interner::new(),
+            messages: Interner::new(),
+            steps: Memo::new(),
+            renamed: Memo::new(),
+            start: Vec::new(),
+            reached: AtomicU32::new(0),
+        };
+        timed.begin();
+        timed
+    }
+
+    /// How many values there are behind ids, and how many transitions were worked out: a line for whoever measures.
+    pub fn sizes(&self) -> String {
+        let hosts: Vec<usize> = self.hosts.iter().take(self.hosts()).map(Interner::len).collect();
+        let leases: Vec<usize> = self.leases.iter().take(self.setting.layout.slots.len()).map(Interner::len).collect();
+        let (resources, steps, renamed) = (self.resources.len(), self.steps.len(), self.renamed.len());
+        format!("hosts {hosts:?}, leases {leases:?}, resources {resources}, steps {steps}, renamed {renamed}")
+    }
+
+    /// How many hosts there are.
+    pub fn hosts(&self) -> usize {
+        self.setting.hosts()
+    }
+
+    /// Everybody is off and everything formatted; ideal observers have joined.
+    fn begin(&mut self) {
+        let count = self.setting.hosts();
+        let mut disk = self.formatted.clone();
+        let mut hosts = vec![HostState::off(); count];
+        let mut shown = self.shown();
+        let observers = || (0..count).filter(|index| self.setting.is_observer(*index));
+        // Longer than everything that they might still remember of how they joined.
+        for round in 0..4 * self.setting.oldest {
+            for index in observers() {
+                let what = if round == 0 { What::Boot } else { What::Tick };
+                let (host, now) = (hosts[index].clone(), Second(shown[index]));
+                let mut machine = Machine::new(&self.setting, index, host, disk, now, Looks::EVERYWHERE);
+                machine.run(what);
+                (hosts[index], disk) = (machine.host, machine.disk);
+                shown[index] += 1;
+            }
+        }
+        let mut constant = [const { None }; SLOTS];
+        for index in observers() {
+            assert!(hosts[index].believes(), "an ideal observer joins at once");
+            shown[index] -= 1;
+            canon::local(&self.setting, index, &mut hosts[index], Second(shown[index]));
+            let slot = self.setting.slot_of[index];
+            let mut lease = disk.leases[slot].clone();
+            if let Sector::Delta { lease, .. } = &mut lease {
+                (lease.timestamp.0, lease.owner_generation.0) = (1, canon::WRITABLE);
+            }
+            constant[slot] = Some(lease);
+        }
+        self.setting.constant = constant;
+        self.start = vec![self.row_of(hosts, disk, &shown)];
+    }
+
+    fn row_of(&self, hosts: Vec<HostState>, disk: Disk, shown: &[u64; HOSTS]) -> State {
+        let mut state = State {
+            hosts: [0; HOSTS],
+            leases: [0; SLOTS],
+            resource: self.resources.id(Part::new(disk.resource, 0, &self.setting)),
+            ticked: 0,
+            owners: 0,
+            finding: Wrong::Nothing,
+            print: 0,
+        };
+        for (index, host) in hosts.into_iter().enumerate() {
+            state.hosts[index] = self.hosts[index].id(Part::new(host, index, &self.setting));
+        }
+        for (slot, lease) in disk.leases.into_iter().enumerate() {
+            state.leases[slot] = self.leases[slot].id(Part::new(lease, slot, &self.setting));
+        }
+        self.canonical(state, shown)
+    }
+
+    fn host(&self, state: &State, index: usize) -> &HostState {
+        &self.hosts[index].get(state.hosts[index]).value
+    }
+
+    fn lease(&self, state: &State, slot: usize) -> &Sector {
+        &self.leases[slot].get(state.leases[slot]).value
+    }
+
+    fn resource(&self, state: &State) -> &Resource {
+        &self.resources.get(state.resource).value
+    }
+
+    // What may happen.
+
+    fn actions_of(&self, state: &State, index: usize, push: &mut impl FnMut(What)) {
+        let plan = &self.setting.plan;
+        let host = self.host(state, index);
+        for ghost in 0..host.ghosts.len() {
+            push(What::LandGhost(ghost as u8));
+        }
+        let Some(on) = &host.on else { return push(What::Boot) };
+        if on.paused {
+            return push(What::Unpause);
+        }
+        let engine = on.engine.as_ref();
+        let runs = engine.is_some() && !on.daemon_stopped;
+        if runs && self.setting.leases {
+            let joined = engine.is_some_and(Engine::is_joined);
+            if joined && !on.client.uses && !on.client.asks && self.may_ask(state, index) {
+                push(What::Ask);
+            }
+            if on.client.uses && !on.client.orphan {
+                push(What::Release);
+            }
+        }
+        if self.setting.is_observer(index) {
+            return;
+        }
+        for io in &on.ios {
+            let slot = io.slot.0 as u8;
+            let untouched = matches!(io.kind, IoKind::Read { .. } | IoKind::Write(_));
+            if runs {
+                push(What::Complete(slot));
+            }
+            if untouched && (!runs || !plan.reductions.completion) {
+                push(What::Land(slot));
+            }
+            if runs && engine.is_some_and(|engine| engine.gave_up(io.slot)) {
+                push(What::Vanish(slot));
+            }
+        }
+        if on.client.uses && (on.client.signalled || on.client.orphan) && !on.daemon_stopped {
+            push(What::Exit);
+        }
+        if plan.stalls {
+            if engine.is_some() {
+                push(if on.daemon_stopped { What::ContinueDaemon } else { What::StopDaemon });
+            }
+            push(if on.wdmd_stopped { What::ContinueWdmd } else { What::StopWdmd });
+        }
+        if plan.daemon_kills {
+            push(if engine.is_some() { What::KillDaemon } else { What::StartDaemon });
+        }
+        if plan.pauses_with_clock {
+            push(What::Pause);
+        }
+        push(What::Crash);
+    }
+
+    /// In a role world the first host asks only while no observer owns the resource.
+    fn may_ask(&self, state: &State, index: usize) -> bool {
+        if !self.setting.plan.role || index > 0 {
+            return true;
+        }
+        let me = self.setting.layout.slots[self.setting.slot_of[index]];
+        self.resource(state).leader().is_none_or(|leader| leader.timestamp.is_free() || leader.owner_id == me)
+    }
+
+    /// Whether time passes on a host, or for what it left behind.
+    fn ticks(&self, state: &State, index: usize) -> bool {
+        let host = self.host(state, index);
+        match &host.on {
+            Some(on) => !on.paused,
+            None => !host.ghosts.is_empty() && !self.setting.plan.late_for_ever,
+        }
+    }
+
+    fn tick_actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if !self.setting.plan.jitter {
+            if (0..self.hosts()).any(|index| self.ticks(state, index)) {
+                actions.push(Action { host: EVERYBODY, what: What::Tick });
+            }
+            return;
+        }
+        for index in (0..self.hosts()).filter(|index| self.ticks(state, *index)) {
+            if state.ticked & 1 << index == 0 {
+                actions.push(Action { host: index as u8, what: What::Tick });
+                let lost = self.host(state, index).on.as_ref().map_or(u8::MAX, |on| on.lost);
+                if lost < self.setting.plan.lost_ticks && !self.setting.is_observer(index) {
+                    actions.push(Action { host: index as u8, what: What::Miss });
+                }
+            }
+        }
+    }
+
+    // What comes of it.
+
+    fn looks(&self, state: &State, index: usize, what: What) -> Looks {
+        let host = self.host(state, index);
+        let instant = self.setting.is_observer(index) || !self.setting.plan.slow_io;
+        let leases = Looks { leases: true, resource: false };
+        match what {
+            What::Tick | What::ContinueWdmd | What::Boot | What::StartDaemon => {
+                let engine = host.on.as_ref().and_then(|on| on.engine.as_ref());
+                match (engine.is_some_and(Engine::is_acquiring), instant) {
+                    (true, _) => Looks::EVERYWHERE,
+                    (false, true) => leases,
+                    (false, false) => Looks::NOWHERE,
+                }
+            }
+            What::Complete(slot) | What::Land(slot) => {
+                let on = host.on.as_ref().expect("only a host that is on has I/O");
+                let reads =
+                    |io: &host::Io| io.slot.0 == u16::from(slot) && matches!(io.kind, IoKind::Read { .. });
+                if on.ios.iter().any(reads) { leases } else { Looks::NOWHERE }
+            }
+            What::Ask | What::Release | What::Exit | What::ContinueDaemon => Looks::EVERYWHERE,
+            What::Miss
+            | What::Vanish(_)
+            | What::LandGhost(_)
+            | What::Crash
+            | What::StopDaemon
+            | What::StopWdmd
+            | What::KillDaemon
+            | What::Pause
+            | What::Unpause => Looks::NOWHERE,
+        }
+    }
+
+    fn effect(&self, state: &State, index: usize, what: What) -> Effect {
+        let looks = self.looks(state, index, what);
+        let key = Key {
+            index: index as u8,
+            host: state.hosts[index],
+            what,
+            leases: if looks.leases { state.leases } else { [0; SLOTS] },
+            resource: if looks.resource { state.resource } else { 0 },
+        };
+        let effect = self.steps.get_or(key, |_| self.work_out(state, index, what, looks));
+        if effect.marks & !self.reached.load(Ordering::Relaxed) != 0 {
+            self.reached.fetch_or(effect.marks, Ordering::Relaxed);
+        }
+        effect
+    }
+
+    fn work_out(&self, state: &State, index: usize, what: What, looks: Looks) -> Effect {
+        let setting = &self.setting;
+        let slot = setting.slot_of[index];
+        let mut before = self.formatted.clone();
+        if looks.leases {
+            before.leases = std::array::from_fn(|slot| self.lease(state, slot).clone());
+        } else {
+            before.leases[slot] = Sector::Zero;
+        }
+        if looks.resource {
+            before.resource = self.resource(state).clone();
+        }
+        let shown = setting.now(index).after(u64::from(what == What::Tick));
+        let host = self.host(state, index).clone();
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            let mut machine = Machine::new(setting, index, host, before.clone(), shown, looks);
+            machine.run(what);
+            canon::local(setting, index, &mut machine.host, shown);
+            machine
+        }));
+        match worked {
+            Ok(mut machine) => {
+                canon::resource(setting, &mut machine.disk.resource);
+                let Machine { host, disk, marks, .. } = machine;
+                let lease = (disk.leases[slot] != before.leases[slot])
+                    .then(|| self.leases[slot].id(Part::new(disk.leases[slot].clone(), slot, setting)));
+                let resource = (disk.resource != before.resource)
+                    .then(|| self.resources.id(Part::new(disk.resource, 0, setting)));
+                let host = self.hosts[index].id(Part::new(host, index, setting));
+                Effect { host, lease, resource, marks, panicked: None }
+            }
+            Err(panic) => {
+                let message = self.messages.id(search::panic_message(panic.as_ref()));
+                Effect { host: state.hosts[index], lease: None, resource: None, marks: 0, panicked: Some(message) }
+            }
+        }
+    }
+
+    /// One host does something.
+    fn step(&self, state: &State, index: usize, what: What) -> State {
+        let effect = self.effect(state, index, what);
+        let mut next = *state;
+        next.hosts[index] = effect.host;
+        if let Some(lease) = effect.lease {
+            next.leases[self.setting.slot_of[index]] = lease;
+        }
+        if let Some(resource) = effect.resource {
+            next.resource = resource;
+        }
+        if let Some(message) = effect.panicked {
+            next.finding = Wrong::Panicked(message);
+        } else if effect.marks & marks::OLD_GENERATION != 0 {
+            next.finding = Wrong::Violated(Property::Generations);
+        }
+        if matches!(what, What::Tick | What::Miss) {
+            next.ticked |= 1 << index;
+        }
+        let mut shown = self.shown();
+        // A clock that starts anew shows nothing that it showed before.
+        if matches!(what, What::Tick | What::Crash) {
+            shown[index] += 1;
+        }
+        self.canonical(next, &shown)
+    }
+}
+
+impl Space for Timed {
+    type State = State;
+    type Action = Action;
+
+    fn initial(&self) -> Vec<State> {
+        self.start.clone()
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.finding != Wrong::Nothing {
+            return;
+        }
+        self.tick_actions(state, actions);
+        for index in 0..self.hosts() {
+            self.actions_of(state, index, &mut |what| actions.push(Action { host: index as u8, what }));
+        }
+    }
+
+    fn next(&self, state: &State, action: Action) -> Option<State> {
+        if action.host != EVERYBODY {
+            return Some(self.step(state, usize::from(action.host), action.what));
+        }
+        let mut next = *state;
+        for index in 0..self.hosts() {
+            if self.ticks(state, index) {
+                next = self.step(&next, index, What::Tick);
+                if next.finding != Wrong::Nothing {
+                    break;
+                }
+            }
+        }
+        Some(next)
+    }
+
+    fn fingerprint(&self, state: &State) -> u64 {
+        state.print
+    }
+
+    fn finding(&self, state: &State) -> Option<Finding> {
+        match state.finding {
+            Wrong::Nothing => None,
+            Wrong::Violated(property) => Some(Finding::Violated(property)),
+            Wrong::Panicked(_) => Some(Finding::Panicked),
+        }
+    }
+
+    fn owners(&self, state: &State) -> u8 {
+        state.owners
+    }
+
+    fn is_crash(&self, action: Action) -> bool {
+        action.what == What::Crash
+    }
+
+    fn tell_state(&self, state: &State) -> String {
+        self.state_text(state)
+    }
+
+    fn tell_action(&self, state: &State, action: Action) -> String {
+        self.action_text(state, action)
+    }
+
+    fn tell_finding(&self, state: &State) -> String {
+        self.finding_text(state)
+    }
+
+    fn follow<S: Sink>(
+        &self,
+        _start: &State,
+        _path: &[Action],
+        _world: &mut World,
+        _sink: &mut S,
+    ) -> Result<(), Lost> {
+        Err(Lost { step: 0, why: "worlds with time are not followed yet".to_string() })
+    }
+
+    fn reached(&self) -> Vec<(&'static str, bool)> {
+        let reached = self.reached.load(Ordering::Relaxed);
+        marks::NAMES.iter().enumerate().map(|(bit, name)| (*name, reached & 1 << bit != 0)).collect()
+    }
+}

@@ -1,0 +1,103 @@
+//! Complete small worlds, and what makes them break.
+
+use super::Timed;
+use crate::checker::Space;
+use crate::checker::plan::{Reductions, TimedPlan};
+use crate::checker::search::{Options, Order, explore};
+use crate::setup::{
+    Device, DiskSetup, HostSetup, LockspaceIx, LockspaceSetup, Membership, ResourceSetup, Setup, WdmdProfile,
+};
+use lease_core::format::{Geometry, Name};
+use lease_core::numbers::{HostId, Time};
+use lease_core::profile::{Config, Parameters, Profile};
+use lease_core::seam::{DiskId, Place};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+const MIB: u64 = 1 << 20;
+
+fn name(text: &str) -> Name {
+    Name::from_text(text).expect("short")
+}
+
+/// `hosts` equal hosts with host ids from 1; (R, F, W) in ticks, N = 1.
+pub(super) fn setup(hosts: usize, (renewal, failure, fire): (u64, u64, u64)) -> Setup {
+    let geometry = Geometry::S512A1M;
+    let parameters = Parameters {
+        watchdog_fire_timeout: fire,
+        peer_fire_timeout: fire,
+        renewal_interval: renewal,
+        failure_age: failure,
+        kill_grace: fire.min(4),
+        drift_ppm: 0,
+        workers: 2,
+        ..Parameters::default()
+    };
+    let host = |index: usize| HostSetup {
+        label: ["A", "B", "C"][index].to_string(),
+        config: Config { host_name: name(["A", "B", "C"][index]), profile: Profile::HARDENED, parameters },
+        wdmd: WdmdProfile::HARDENED,
+        test_interval: 1,
+        device: Device::Exact,
+        memberships: vec![Membership {
+            lockspace: LockspaceIx(0),
+            host_id: HostId(index as u64 + 1),
+            io_timeout: 1,
+        }],
+        clock: Time::from_secs(1_000),
+        drift_ppm: 0,
+    };
+    Setup {
+        disks: vec![DiskSetup { sector_size: 512, sectors: 2 * 2048 }],
+        lockspaces: vec![LockspaceSetup {
+            name: name("LS"),
+            place: Place { disk: DiskId(0), offset: 0 },
+            geometry,
+            io_timeout: 1,
+        }],
+        resources: vec![ResourceSetup {
+            lockspace: LockspaceIx(0),
+            name: name("R1"),
+            place: Place { disk: DiskId(0), offset: MIB },
+            geometry,
+            num_hosts: 0,
+        }],
+        hosts: (0..hosts).map(host).collect(),
+    }
+}
+
+pub(super) const ROLE: TimedPlan = TimedPlan {
+    role: true,
+    jitter: false,
+    stalls: false,
+    late_renewals: false,
+    slow_io: true,
+    daemon_kills: false,
+    pauses_with_clock: false,
+    late_for_ever: false,
+    lost_ticks: 0,
+    reductions: Reductions::ALL,
+};
+
+fn report(what: &str, space: &Timed, limit: u64, order: Order) {
+    let begin = std::time::SystemTime::now();
+    let options = Options { threads: 1, order, max_states: Some(limit), first_finding_only: true, ..Options::default() };
+    let outcome = explore(space, &options, &AtomicBool::new(false));
+    println!("== {what}: {:.1} s", begin.elapsed().expect("time goes on").as_secs_f64());
+    println!("{outcome:?}");
+    println!("{:?}", space.reached());
+    println!(
+        "host states {:?}, leases {:?}, resources {}, steps {}, renamed {}",
+        space.hosts.iter().map(|known| known.len()).collect::<Vec<_>>(),
+        space.leases.iter().map(|known| known.len()).collect::<Vec<_>>(),
+        space.resources.len(),
+        space.steps.len(),
+        space.renamed.len()
+    );
+}
+
+#[test]
+#[ignore = "a look"]
+fn look_role() {
+    report("role (1,4,2)", &Timed::leases(Arc::new(setup(2, (1, 4, 2))), ROLE), 3_000_000, Order::BreadthFirst);
+}
