@@ -31,11 +31,25 @@ impl Jobs {
     }
 }
 
-fn jobs(text: &str) -> Result<usize, String> {
+pub(crate) fn jobs(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=1024) => Ok(number),
         _ => Err("expected a number of threads from 1 to 1024".to_owned()),
     }
+}
+
+/// Reads `512M` or `16G`, in powers of 1024.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1_u64 << 40,
+        _ => 0,
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "expected an amount of memory such as 512M or 16G".to_owned())
 }
 
 /// Reads `90s`, `1500ms`, `5m` or `1h`.
@@ -79,6 +93,14 @@ mod tests {
         let none = [None; 7];
         assert_eq!(read[..4], [Some(60_000), Some(1_500), Some(300_000), Some(3_600_000)]);
         assert_eq!(read[4..], none);
+    }
+
+    #[test]
+    fn memory_needs_a_unit() {
+        assert_eq!(["1M", "16G", "3K"].map(bytes), [Ok(1 << 20), Ok(16 << 30), Ok(3 << 10)]);
+        for bad in ["1", "M", "0G", "-1G", "1.5G", "1MB", "99999999999T"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! `gate`: one question, "may this change go in?", one answer within a budget.
 //!
-//! Every scenario of the catalogue under both profiles, seeds taking turns; a canary that must fail; and how fast it
-//! went, for a gate that slows down looks at less.
+//! Every scenario of the catalogue under both profiles, seeds taking turns; the small worlds in full, as many as a share
+//! of the budget has room for; a canary that must fail; and how fast it went, for a gate that slows down looks at less.
 
 use crate::arguments::{Jobs, ResultFiles, duration};
 use crate::campaigns::{self, Reach, Seeds, Subject};
+use crate::check::{self, Answer};
+use crate::interrupt;
 use crate::misuse::Misuse;
 use crate::screen::Screen;
 use crate::selection::canary;
@@ -12,9 +14,10 @@ use crate::simulate::Outputs;
 use crate::stopwatch::Stopwatch;
 use crate::telling::{Traces, again, tell};
 use clap::Args;
-use reports::results::{Standing, never_fired, worst};
+use model::checker::search::Order;
+use reports::results::{Standing, Word, never_fired, worst};
 use reports::table::{self, short};
-use scenarios::{ProfileName, catalogue, quiet};
+use scenarios::{Expected, ProfileName, catalogue, quiet, worlds};
 use std::time::Duration;
 
 #[derive(Args, Debug)]
@@ -34,6 +37,10 @@ const STORIES_MAX: usize = 3;
 const CANARY_SEEDS: std::ops::Range<u64> = 0..20;
 /// Actions of the quiet cluster that speed is measured with: about a second.
 const QUIET_ACTIONS: u64 = 500_000;
+/// One part in so many of the budget is for the worlds.
+const WORLDS_SHARE: u32 = 3;
+/// What a world may take.
+const WORLDS_MEMORY: u64 = 2 << 30;
 const SECONDS_OF_A_YEAR: f64 = 365.25 * 86_400.0;
 
 pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misuse> {
@@ -46,6 +53,8 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     let reach = Reach { seeds: Seeds::Range(CANARY_SEEDS), budget: Some(arguments.budget), jobs, together: true };
     let mut judged = campaigns::run(&canaries, &reach);
     let speed = speed();
+
+    let (answers, left_out) = worlds_in_full(arguments.budget / WORLDS_SHARE, jobs)?;
 
     let scenarios = catalogue();
     let subjects = scenarios.iter().flat_map(|scenario| profiles.map(|profile| Subject { scenario, profile }));
@@ -65,6 +74,18 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
             screen.say(&again)?;
         }
     }
+    if !answers.is_empty() {
+        screen.say("\n")?;
+        screen.say(&table::worlds(&answers.iter().map(|(_, answer)| answer.judged.clone()).collect::<Vec<_>>()))?;
+    }
+    let unexpected = answers.iter().filter(|(_, answer)| answer.judged.standing == Standing::Unexpected);
+    for (index, (again, answer)) in unexpected.enumerate() {
+        screen.say(&if index < STORIES_MAX { check::tell(answer, again) } else { again.clone() })?;
+    }
+    if !left_out.is_empty() {
+        screen.say(&format!("worlds that this budget has no room for: {}\n", left_out.join(", ")))?;
+    }
+    judged.extend(answers.into_iter().map(|(_, answer)| answer.judged));
     let silent = never_fired(&judged);
     let standing = if silent.is_empty() { worst(&judged) } else { worst(&judged).max(Standing::Undecided) };
     if !silent.is_empty() {
@@ -79,6 +100,50 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     };
     screen.say(&format!("{word} after {:.0} s\n", watch.elapsed().as_secs_f64()))?;
     Ok(standing.exit_status())
+}
+
+/// The worlds that fit into the time, the smallest first, with the commands that check them again; and the names of those
+/// that did not fit.
+fn worlds_in_full(budget: Duration, threads: usize) -> Result<(Vec<(String, Answer)>, Vec<String>), Misuse> {
+    let worlds = worlds();
+    let plans = worlds.iter().filter_map(|world| world.check.as_ref().map(|plan| (world, plan)));
+    let short = plans.filter(|(_, plan)| !plan.long);
+    let subjects = short.flat_map(|(scenario, plan)| ProfileName::ALL.map(|profile| check::Subject { scenario, plan, profile }));
+    // Where 3.8.5 holds, too, the world is worth its time only once.
+    let worth = |it: &check::Subject<'_>| {
+        it.profile == ProfileName::Hardened || matches!(it.scenario.expected(it.profile), Expected::Violated(_))
+    };
+    let mut subjects = subjects.filter(worth).collect::<Vec<_>>();
+    let states = |it: &check::Subject<'_>| it.plan.unique(it.profile).or(it.plan.unique(ProfileName::Hardened));
+    subjects.sort_by_key(|it| states(it).unwrap_or(u64::MAX));
+    let watch = Stopwatch::start();
+    let manner = check::Manner {
+        threads,
+        order: Order::DepthFirst,
+        under_stateright: false,
+        max_bytes: WORLDS_MEMORY,
+        budget: Some((watch, budget)),
+        stuck: false,
+        as_written: true,
+    };
+    let (mut answers, mut left_out) = (Vec::new(), Vec::new());
+    let (mut seen, mut speed) = (0.0, f64::INFINITY);
+    for subject in subjects {
+        let left = budget.saturating_sub(watch.elapsed()).as_secs_f64();
+        let fits = states(&subject).is_none_or(|states| states as f64 / speed < left);
+        let answer = if fits && left > 0.0 { Some(check::search(&subject, &manner)?) } else { None };
+        let decided = |answer: &Answer| answer.judged.verdict != Word::Undecided || interrupt::interrupted();
+        match answer.filter(decided) {
+            Some(answer) => {
+                seen += answer.judged.searched.as_ref().map_or(0, |searched| searched.unique_states) as f64;
+                speed = seen / watch.elapsed().as_secs_f64().max(1e-9);
+                let (word, profile) = (&subject.scenario.name, subject.profile);
+                answers.push((format!("Again: leaselab check {word} --profile {profile}\n"), answer));
+            }
+            None => left_out.push(format!("{} ({})", subject.scenario.name, subject.profile)),
+        }
+    }
+    Ok((answers, left_out))
 }
 
 /// How fast a cluster at rest is simulated, on one core.

@@ -5,9 +5,10 @@ use crate::screen::Screen;
 use clap::Args;
 use lease_core::profile::Profile;
 use lease_core::seam::Rare;
+use model::checker::plan::Plan;
 use model::history::Property;
 use reports::table::columns;
-use scenarios::{Fault, ProfileName, Trigger, catalogue};
+use scenarios::{Fault, ProfileName, Trigger, catalogue, worlds};
 use serde::Serialize;
 
 #[derive(Args, Debug)]
@@ -22,6 +23,7 @@ struct Everything {
     format: &'static str,
     version: u32,
     scenarios: Vec<ListedScenario>,
+    worlds: Vec<ListedWorld>,
     properties: Vec<ListedProperty>,
     faults: Vec<ListedFault>,
     decisions: Vec<ListedDecision>,
@@ -34,6 +36,20 @@ struct ListedScenario {
     title: String,
     beyond: bool,
     hosts: usize,
+    hardened: String,
+    sanlock_3_8_5: String,
+}
+
+#[derive(Serialize)]
+struct ListedWorld {
+    name: String,
+    title: String,
+    beyond: bool,
+    hosts: usize,
+    kind: &'static str,
+    long: bool,
+    /// Different states of the complete world, if they are known.
+    unique_states: Option<u64>,
     hardened: String,
     sanlock_3_8_5: String,
 }
@@ -72,6 +88,24 @@ fn everything() -> Everything {
         sanlock_3_8_5: scenario.expected(ProfileName::Sanlock385).to_string(),
         name: scenario.name,
     });
+    let worlds = worlds().into_iter().map(|world| {
+        let check = world.check.as_ref().expect("every world has it");
+        ListedWorld {
+            title: world.title().to_owned(),
+            beyond: world.beyond,
+            hosts: world.hosts.len(),
+            kind: match check.plan {
+                Plan::Ballots(_) => "ballots",
+                Plan::HostIds(_) => "host-ids",
+                Plan::Leases(_) => "leases",
+            },
+            long: check.long,
+            unique_states: check.unique(ProfileName::Hardened),
+            hardened: world.expected(ProfileName::Hardened).to_string(),
+            sanlock_3_8_5: world.expected(ProfileName::Sanlock385).to_string(),
+            name: world.name,
+        }
+    });
     let strikes = |fault: &Fault| match fault.trigger() {
         Trigger::Timed => "by the clock",
         Trigger::Io => "an I/O",
@@ -83,6 +117,7 @@ fn everything() -> Everything {
         format: "leaselab-list",
         version: 1,
         scenarios: scenarios.collect(),
+        worlds: worlds.collect(),
         properties: Property::ALL.iter().map(|it| ListedProperty { name: it.id(), title: it.title() }).collect(),
         faults: Fault::ALL
             .iter()
@@ -114,6 +149,19 @@ fn told(everything: &Everything) -> String {
         let [hardened, sanlock] = expected;
         vec![it.name.clone(), mark(it.beyond), hardened, sanlock, it.title.clone()]
     });
+    let worlds = everything.worlds.iter().map(|it| {
+        let states = it.unique_states.map_or("-".to_owned(), |states| states.to_string());
+        let length = if it.long { "long" } else { "short" };
+        vec![
+            it.name.clone(),
+            mark(it.beyond),
+            length.to_owned(),
+            states,
+            it.hardened.clone(),
+            it.sanlock_3_8_5.clone(),
+            it.title.clone(),
+        ]
+    });
     let properties = everything.properties.iter().map(|it| vec![it.name.to_owned(), it.title.to_owned()]);
     let faults = everything.faults.iter().map(|it| vec![it.name.to_owned(), mark(it.beyond), it.strikes.to_owned()]);
     let decisions = everything.decisions.iter();
@@ -121,6 +169,10 @@ fn told(everything: &Everything) -> String {
     let rare = everything.rare.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
     [
         columns(&["SCENARIO ", "TOLERANCE ", "hardened ", "sanlock_3_8_5 ", "STORY "], &scenarios.collect::<Vec<_>>()),
+        columns(
+            &["WORLD ", "TOLERANCE ", "SEARCH ", "STATES", "hardened ", "sanlock_3_8_5 ", "STORY "],
+            &worlds.collect::<Vec<_>>(),
+        ),
         columns(&["PROPERTY ", "WHAT MUST HOLD "], &properties.collect::<Vec<_>>()),
         columns(&["FAULT ", "TOLERANCE ", "STRIKES "], &faults.collect::<Vec<_>>()),
         columns(&["DECISION ", "sanlock_3_8_5 ", "hardened "], &decisions.collect::<Vec<_>>()),

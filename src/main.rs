@@ -12,6 +12,7 @@
 
 mod arguments;
 mod campaigns;
+mod check;
 mod gate;
 mod image;
 mod interrupt;
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 
 /// Can two hosts ever own this, and how long until somebody owns it again?
 ///
-/// A deterministic simulator for sanlock leases: real lease engines, a simulated disk, watchdogs and clocks, and every
+/// A deterministic simulator and model checker for sanlock leases: real lease engines, a simulated disk, watchdogs and clocks, and every
 /// fault a seed can choose.
 #[derive(Parser)]
 #[command(name = "leaselab", version, after_help = AFTER_HELP)]
@@ -52,6 +53,8 @@ enum Verb {
     Gate(gate::Arguments),
     /// Paths through a scenario, chosen by seeds
     Simulate(simulate::Arguments),
+    /// Every path through small worlds
+    Check(check::Arguments),
     /// A recorded path, walked again and told as a story
     Replay(replay::Arguments),
     /// The same violation in fewer steps, as another trace
@@ -86,6 +89,7 @@ fn run(screen: &mut Screen) -> Result<u8, Misuse> {
         None => screen.say(&Cli::command().render_help().to_string()).map(|()| 0),
         Some(Verb::Gate(arguments)) => gate::run(&arguments, screen),
         Some(Verb::Simulate(arguments)) => simulate::run(&arguments, screen),
+        Some(Verb::Check(arguments)) => check::run(&arguments, screen),
         Some(Verb::Replay(arguments)) => replay::run(&arguments, screen),
         Some(Verb::Shrink(arguments)) => shrink::run(&arguments, screen),
         Some(Verb::Image(arguments)) => image::run(&arguments, screen),

@@ -1,7 +1,7 @@
 //! Which scenarios are meant: files, folders and names of the catalogue.
 
 use crate::misuse::Misuse;
-use scenarios::{Scenario, catalogue};
+use scenarios::{Scenario, catalogue, worlds};
 use std::path::{Path, PathBuf};
 
 /// A scenario whose assumption is broken. It is not in the catalogue, for nobody asks what comes of it; the gate runs it
@@ -13,22 +13,63 @@ pub(crate) fn canary() -> Scenario {
 
 const CANARY: &str = "canary";
 
-/// The scenarios of these words, in their order; the whole catalogue if there are none.
-pub(crate) fn scenarios(words: &[String]) -> Result<Vec<Scenario>, Misuse> {
+/// What a verb takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// What is simulated.
+    Stories,
+    /// What is checked.
+    Worlds,
+}
+
+impl Kind {
+    fn takes(self, scenario: &Scenario) -> bool {
+        scenario.check.is_some() == (self == Kind::Worlds)
+    }
+
+    /// A scenario that was asked for by name, if the verb takes it.
+    fn take(self, scenario: Scenario) -> Result<Scenario, Misuse> {
+        let (expected, found, verb) = match self {
+            Kind::Stories => ("a story to simulate", "a world to check", "check"),
+            Kind::Worlds => ("a world to check, with a [check] part", "a story to simulate", "simulate"),
+        };
+        match self.takes(&scenario) {
+            true => Ok(scenario),
+            false => Err(Misuse::new(format_args!(
+                "{}: expected {expected}, found {found} (leaselab {verb} {})",
+                scenario.file,
+                word(&scenario)
+            ))),
+        }
+    }
+}
+
+/// The scenarios of these words, in their order; of the catalogue all stories, or all worlds that are not long, if there
+/// are no words. Of a folder those that the verb takes.
+pub(crate) fn scenarios(words: &[String], kind: Kind) -> Result<Vec<Scenario>, Misuse> {
     if words.is_empty() {
-        return Ok(catalogue());
+        let short = |world: &Scenario| world.check.as_ref().is_some_and(|check| !check.long);
+        return Ok(match kind {
+            Kind::Stories => catalogue(),
+            Kind::Worlds => worlds().into_iter().filter(short).collect(),
+        });
     }
     let mut found = Vec::new();
     for word in words {
         let path = Path::new(word);
         if let Some(scenario) = Scenario::named(word) {
-            found.push(scenario);
+            found.push(kind.take(scenario)?);
         } else if word == CANARY && !path.exists() {
-            found.push(canary());
+            found.push(kind.take(canary())?);
         } else if path.is_dir() {
-            found.extend(folder(path)?);
+            let folder = folder(path)?.into_iter().filter(|scenario| kind.takes(scenario)).collect::<Vec<_>>();
+            if folder.is_empty() {
+                let part = if kind == Kind::Worlds { "with" } else { "without" };
+                return Err(Misuse::new(format_args!("{word}: expected scenarios {part} a [check] part, found none")));
+            }
+            found.extend(folder);
         } else if path.exists() {
-            found.push(Scenario::load(path)?);
+            found.push(kind.take(Scenario::load(path)?)?);
         } else {
             return Err(Misuse::new(format_args!(
                 "{word}: expected a scenario file, a folder or a name of the catalogue (leaselab list), found none"

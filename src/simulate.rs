@@ -4,7 +4,7 @@ use crate::arguments::{Jobs, ResultFiles, duration, seeds};
 use crate::campaigns::{self, Reach, Seeds, Subject};
 use crate::misuse::Misuse;
 use crate::screen::{Destination, Screen};
-use crate::selection;
+use crate::selection::{self, Kind};
 use crate::telling::{Traces, recorded, tell};
 use clap::Args;
 use lease_core::seam::DiskId;
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misuse> {
-    let scenarios = selection::scenarios(&arguments.scenarios)?;
+    let scenarios = selection::scenarios(&arguments.scenarios, Kind::Stories)?;
     let traces = Traces::new(arguments.trace.as_deref())?;
     let image = arguments.keep_image.as_deref().map(Destination::new).transpose()?;
     let outputs = Outputs::new(&arguments.files)?;

@@ -40,7 +40,7 @@ fn is_misuse(arguments: &[&str], parts: &[&str]) {
 fn without_arguments_it_says_what_it_can_do() {
     let output = leaselab(&[]);
     assert_eq!(output.status.code(), Some(0));
-    for verb in ["gate", "simulate", "replay", "image", "list"] {
+    for verb in ["gate", "simulate", "check", "replay", "image", "list"] {
         assert!(stdout(&output).contains(verb), "{verb}");
     }
 }
@@ -180,7 +180,7 @@ fn the_disk_of_a_run_is_kept_as_an_image() {
 fn the_list_names_everything() {
     let output = leaselab(&["list", "--json"]);
     let list: Value = serde_json::from_str(&stdout(&output)).expect("it is JSON");
-    for key in ["scenarios", "properties", "faults", "decisions", "rare"] {
+    for key in ["scenarios", "worlds", "properties", "faults", "decisions", "rare"] {
         let entries = list[key].as_array().unwrap_or_else(|| panic!("{key} is a list"));
         assert!(entries.iter().all(|entry| entry["name"].is_string()) && !entries.is_empty(), "{key}");
     }

@@ -194,6 +194,11 @@ pub trait Numbers {
     fn lver(&mut self, _lver: &mut Lver) {}
     /// A ballot number.
     fn mbal(&mut self, _mbal: &mut Mbal) {}
+    /// The number of the ballot in which a proposal was set. A ballot number like any other, unless a visitor makes a
+    /// difference.
+    fn bal(&mut self, bal: &mut Mbal) {
+        self.mbal(bal);
+    }
 }
 
 /// Something that holds numbers which grow: it shows every one of them to a visitor, in a fixed order.

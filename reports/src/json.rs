@@ -30,6 +30,7 @@ pub fn results(judged: &[Judged]) -> String {
 mod tests {
     use super::*;
     use crate::results::tests::found;
+    use crate::searched::tests::search;
     use scenarios::Expected;
 
     #[test]
@@ -61,5 +62,18 @@ mod tests {
         assert_eq!(result["limits"]["damage"], 0);
         assert!(result["limits"]["crashes"].is_null());
         assert_eq!(result["fired"]["power-loss"], 7);
+        assert!(!result.contains_key("unique_states"));
+    }
+
+    #[test]
+    fn a_search_has_fields_of_its_own() {
+        let text = results(&[search(&Expected::Holds).judge()]);
+        let document: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        let result = document["results"][0].as_object().expect("an object");
+        assert_eq!((&result["complete"], &result["threads"]), (&true.into(), &2.into()));
+        assert_eq!((&result["unique_states"], &result["generated_states"]), (&1_000.into(), &3_000.into()));
+        assert_eq!(result["bytes_per_state"], 23.5);
+        assert!(result["digest"].is_null() && result["seed"].is_null());
+        assert_eq!(result["verdict"], "holds");
     }
 }

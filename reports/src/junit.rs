@@ -32,14 +32,16 @@ fn case(xml: &mut String, judged: &Judged) -> std::fmt::Result {
         writeln!(xml, "      <{element} type=\"{kind}\" message=\"{}\"/>", escaped(&judged.why))?;
     }
     let seed = judged.seed.map_or(String::new(), |seed| format!(", seed {seed}"));
-    let told = format!(
-        "{} ({}){seed}; {} seeds, digest {:016x}; limits: {}",
-        judged.verdict,
-        judged.why,
-        judged.counts.seeds,
-        judged.digest,
-        limits_text(&judged.limits)
-    );
+    let counted = match &judged.searched {
+        Some(searched) => format!(
+            "{} unique states, {} generated; {}",
+            searched.unique_states,
+            searched.generated_states,
+            searched.world.join("; ")
+        ),
+        None => format!("{} seeds, digest {:016x}", judged.counts.seeds, judged.digest.unwrap_or(0)),
+    };
+    let told = format!("{} ({}){seed}; {counted}; limits: {}", judged.verdict, judged.why, limits_text(&judged.limits));
     writeln!(xml, "      <system-out>{}</system-out>", escaped(&told))?;
     writeln!(xml, "    </testcase>")
 }
@@ -68,6 +70,7 @@ mod tests {
     use super::*;
     use crate::results::tests::found;
     use crate::results::{Breach, Found};
+    use crate::searched::tests::search;
     use scenarios::Expected;
 
     #[test]
@@ -80,10 +83,13 @@ mod tests {
         let breach = Breach { property: "I-EX".to_owned(), seed: 3, what: "A & B own R1".to_owned() };
         let bad = Found { breach: Some(breach), ..found(&Expected::Holds) }.judge();
         let good = found(&Expected::Holds).judge();
-        let xml = results(&[bad, good]);
+        let xml = results(&[bad, good.clone()]);
         assert!(xml.contains("tests=\"2\" failures=\"1\" errors=\"0\" time=\"3.000\""), "{xml}");
         assert!(xml.contains("<failure type=\"I-EX\" message=\"A &amp; B own R1\"/>"), "{xml}");
         assert_eq!(xml.matches("<testcase").count(), 2);
         assert_eq!(xml.matches("</testcase>").count(), 2);
+
+        let searched = results(&[search(&Expected::Holds).judge(), good]);
+        assert!(searched.contains("1000 unique states, 3000 generated; ballots without time"), "{searched}");
     }
 }

@@ -6,5 +6,6 @@ pub mod image;
 pub mod json;
 pub mod junit;
 pub mod results;
+pub mod searched;
 pub mod story;
 pub mod table;

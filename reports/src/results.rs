@@ -3,6 +3,7 @@
 //!
 //! It refuses to run anything: it is given what others counted.
 
+use crate::searched::Searched;
 use model::Limits;
 use model::limits::Budget;
 use scenarios::Expected;
@@ -133,9 +134,10 @@ pub struct Judged {
     pub property: Option<String>,
     /// The seed that shows it, or the only one that was run.
     pub seed: Option<u64>,
-    /// The digest of that seed's run, or of all runs in the order of their seeds.
+    /// The digest of that seed's run, or of all runs in the order of their seeds. A search has none, but a trace of what
+    /// it found has.
     #[serde(serialize_with = "hex")]
-    pub digest: u64,
+    pub digest: Option<u64>,
     /// The file with the trace, if one was written.
     pub trace: Option<String>,
     /// The fault model.
@@ -146,6 +148,9 @@ pub struct Judged {
     /// What was counted.
     #[serde(flatten)]
     pub counts: Counts,
+    /// What was counted, if every path was walked and not some of them. Its seeds are then none.
+    #[serde(flatten)]
+    pub searched: Option<Searched>,
 }
 
 /// The fault model as JSON: `mode`, and how much may be spent of each; null is any number.
@@ -160,8 +165,42 @@ fn limits_map<S: Serializer>(limits: &Limits, serializer: S) -> Result<S::Ok, S:
     map.end()
 }
 
-fn hex<S: Serializer>(digest: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{digest:016x}"))
+fn hex<S: Serializer>(digest: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match digest {
+        Some(digest) => serializer.collect_str(&format_args!("{digest:016x}")),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl Counts {
+    /// Nothing was run by seed.
+    pub(crate) fn none(seconds: f64) -> Counts {
+        Counts {
+            seeds: 0,
+            actions: 0,
+            simulated_seconds: 0.0,
+            host_seconds: 0.0,
+            seconds,
+            grants: 0,
+            takeovers: 0,
+            joins: 0,
+            rejoins: 0,
+            seeds_with_takeover: 0,
+            seeds_with_rejoin: 0,
+            resets: 0,
+            fired: BTreeMap::new(),
+            rare: BTreeMap::new(),
+        }
+    }
+}
+
+/// What was expected, in the words of results.
+pub(crate) fn expected_words(expected: &Expected) -> (Word, Option<String>) {
+    match expected {
+        Expected::Holds => (Word::Holds, None),
+        Expected::Violated(property) => (Word::Violated, Some(property.clone())),
+        Expected::HoldsWithinBound => (Word::Undecided, None),
+    }
 }
 
 /// What is known of a campaign when it is judged.
@@ -207,8 +246,8 @@ impl Found<'_> {
             (Some(breach), Expected::Violated(property), _) => {
                 (Word::Violated, Standing::Unexpected, format!("expected {property}, found another: {}", breach.what))
             }
-            (Some(breach), Expected::Holds, _) => (Word::Violated, Standing::Unexpected, breach.what.clone()),
-            (None, Expected::Holds, Extent::OneSeed) => {
+            (Some(breach), Expected::Holds | Expected::HoldsWithinBound, _) => (Word::Violated, Standing::Unexpected, breach.what.clone()),
+            (None, Expected::Holds | Expected::HoldsWithinBound, Extent::OneSeed) => {
                 (Word::Holds, Standing::Expected, format!("no violation with seed {}", self.first_seed))
             }
             (None, Expected::Violated(property), Extent::OneSeed) => {
@@ -223,11 +262,11 @@ impl Found<'_> {
                 let why = format!("{property} was expected and not found in {} seeds", self.counts.seeds);
                 (Word::Undecided, Standing::Undecided, why)
             }
-            (None, Expected::Holds, Extent::Complete) if !never_fired.is_empty() => {
+            (None, Expected::Holds | Expected::HoldsWithinBound, Extent::Complete) if !never_fired.is_empty() => {
                 let why = format!("was on and never fired in {} seeds: {never_fired}", self.counts.seeds);
                 (Word::Undecided, Standing::Undecided, why)
             }
-            (None, Expected::Holds, Extent::Complete | Extent::Part) => {
+            (None, Expected::Holds | Expected::HoldsWithinBound, Extent::Complete | Extent::Part) => {
                 let why = format!("no violation in {}", confidence(self.counts.seeds));
                 (Word::Holds, Standing::Expected, why)
             }
@@ -236,10 +275,7 @@ impl Found<'_> {
             Some(seed) => (Standing::Unexpected, format!("seed {seed} did not go the same way when it was run again")),
             None => (standing, why),
         };
-        let (expected, expected_property) = match self.expected {
-            Expected::Holds => (Word::Holds, None),
-            Expected::Violated(property) => (Word::Violated, Some(property.clone())),
-        };
+        let (expected, expected_property) = expected_words(self.expected);
         let only = (self.extent == Extent::OneSeed).then_some(self.first_seed);
         Judged {
             scenario: self.scenario.to_owned(),
@@ -250,11 +286,12 @@ impl Found<'_> {
             standing,
             seed: self.breach.as_ref().map(|breach| breach.seed).or(only),
             property: self.breach.map(|breach| breach.property),
-            digest: self.digest,
+            digest: Some(self.digest),
             trace: None,
             limits: self.limits,
             why,
             counts: self.counts,
+            searched: None,
         }
     }
 }

@@ -30,6 +30,45 @@ pub fn columns(heading: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// One line for each search.
+pub fn worlds(judged: &[Judged]) -> String {
+    let heading =
+        ["world ", "profile ", "verdict ", "expected ", "unique", "generated", "per s", "bytes/state", "seconds", ""];
+    let rows = judged.iter().filter_map(|judged| {
+        let searched = judged.searched.as_ref()?;
+        let seconds = judged.counts.seconds;
+        Some(vec![
+            judged.scenario.clone(),
+            judged.profile.to_owned(),
+            named(judged.verdict, &judged.property),
+            named(judged.expected, &judged.expected_property),
+            searched.unique_states.to_string(),
+            short(searched.generated_states as f64),
+            short(searched.unique_states as f64 / seconds.max(1e-9)),
+            format!("{:.0}", searched.bytes_per_state),
+            format!("{seconds:.1}"),
+            standing(judged),
+        ])
+    });
+    columns(&heading, &rows.collect::<Vec<_>>())
+}
+
+fn named(word: Word, property: &Option<String>) -> String {
+    match property {
+        Some(property) => format!("{word} {property}"),
+        None => word.to_string(),
+    }
+}
+
+fn standing(judged: &Judged) -> String {
+    match judged.standing {
+        Standing::Expected => "ok",
+        Standing::Undecided => "undecided",
+        Standing::Unexpected => "UNEXPECTED",
+    }
+    .to_owned()
+}
+
 /// One line for each campaign.
 pub fn campaigns(judged: &[Judged]) -> String {
     let heading = [
@@ -45,29 +84,20 @@ pub fn campaigns(judged: &[Judged]) -> String {
         "faults fired",
         "",
     ];
-    let rows = judged.iter().map(|judged| {
+    let rows = judged.iter().filter(|judged| judged.searched.is_none()).map(|judged| {
         let counts = &judged.counts;
-        let named = |word: &dyn std::fmt::Display, property: &Option<String>| match property {
-            Some(property) => format!("{word} {property}"),
-            None => word.to_string(),
-        };
         vec![
             judged.scenario.clone(),
             judged.profile.to_owned(),
-            named(&judged.verdict, &judged.property),
-            named(&judged.expected, &judged.expected_property),
+            named(judged.verdict, &judged.property),
+            named(judged.expected, &judged.expected_property),
             counts.seeds.to_string(),
             short(counts.actions as f64),
             duration(counts.simulated_seconds),
             share(counts.takeovers, counts.seeds_with_takeover, counts.seeds),
             share(counts.rejoins, counts.seeds_with_rejoin, counts.seeds),
             short(counts.fired.values().sum::<u64>() as f64),
-            match judged.standing {
-                Standing::Expected => "ok",
-                Standing::Undecided => "undecided",
-                Standing::Unexpected => "UNEXPECTED",
-            }
-            .to_owned(),
+            standing(judged),
         ]
     });
     columns(&heading, &rows.collect::<Vec<_>>())
@@ -94,7 +124,9 @@ pub fn digest(judged: &[Judged]) -> String {
     let mut text = String::new();
     let mut limits = BTreeMap::<String, u64>::new();
     for judged in judged {
-        *limits.entry(limits_text(&judged.limits)).or_default() += 1;
+        if judged.searched.is_none() {
+            *limits.entry(limits_text(&judged.limits)).or_default() += 1;
+        }
         if judged.standing != Standing::Expected {
             text += &reason(judged);
         }
@@ -102,7 +134,8 @@ pub fn digest(judged: &[Judged]) -> String {
     for (limits, campaigns) in limits {
         let _ = writeln!(text, "limits of {campaigns} campaigns: {limits}");
     }
-    let holds = judged.iter().filter(|judged| judged.verdict == Word::Holds).map(|judged| judged.counts.seeds);
+    let holds = judged.iter().filter(|judged| judged.verdict == Word::Holds && judged.searched.is_none());
+    let holds = holds.map(|judged| judged.counts.seeds);
     if let Some(fewest) = holds.clone().min() {
         let (campaigns, seeds) = (holds.clone().count(), holds.sum::<u64>());
         let worth = confidence(fewest);

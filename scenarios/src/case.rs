@@ -1,14 +1,15 @@
 //! A case: one scenario under one profile with one seed, everything drawn that a world is built from.
 
+use crate::check::Decisions;
 use crate::dice::{Dice, Range};
 use crate::faults::{Fault, Trigger};
 use crate::faults::{FaultPlan, FaultWish};
 use crate::scenario::{HostPlan, ProfileName, Scenario, Signed};
 use lease_core::format::Name;
 use lease_core::numbers::{HostId, Time};
-use lease_core::profile::{Config, Parameters, Profile};
+use lease_core::profile::{Config, Parameters};
 use lease_core::seam::{DiskId, Place};
-use model::setup::{DiskSetup, HostSetup, LockspaceIx, LockspaceSetup, Membership, ResourceSetup, Setup, WdmdProfile};
+use model::setup::{DiskSetup, HostSetup, LockspaceIx, LockspaceSetup, Membership, ResourceSetup, Setup};
 use model::{Instant, Limits};
 
 /// One scenario, one profile, one seed. Equal ones are equal for ever: replay builds its world from them.
@@ -52,27 +53,28 @@ impl<'a> Case<'a> {
                 host_id: HostId(plan.host_id),
                 io_timeout,
             });
+            let own = plan.profile.unwrap_or(profile);
+            let (engine, wdmd) = match &scenario.check {
+                Some(check) => check.decisions.profiles(own),
+                None => Decisions::default().profiles(own),
+            };
             hosts.push(HostSetup {
                 label: plan.label.clone(),
                 config: Config {
                     host_name: name(&plan.host_name),
-                    profile: match profile {
-                        ProfileName::Sanlock385 => Profile::SANLOCK_3_8_5,
-                        ProfileName::Hardened => Profile::HARDENED,
-                    },
+                    profile: engine,
                     parameters: Parameters {
                         watchdog_fire_timeout: watchdog,
                         use_watchdog: plan.use_watchdog,
                         kill_grace: plan.kill_grace,
+                        renewal_interval: plan.renewal_interval,
+                        failure_age: plan.failure_age,
                         renewal_read_extend: plan.read_extend,
                         workers: plan.workers,
                         ..Parameters::default()
                     },
                 },
-                wdmd: match profile {
-                    ProfileName::Sanlock385 => WdmdProfile::SANLOCK_3_8_5,
-                    ProfileName::Hardened => WdmdProfile::HARDENED,
-                },
+                wdmd,
                 test_interval: plan.test_interval,
                 device: plan.device,
                 memberships: memberships.collect(),

@@ -3,13 +3,15 @@
 use crate::scenario::Scenario;
 
 macro_rules! stories {
-    ($($name:literal),* $(,)?) => {
-        /// Name and text of each, sorted by name.
-        const STORIES: &[(&str, &str)] = &[ $( ($name, include_str!(concat!("../catalog/", $name, ".toml"))), )* ];
+    ($(#[$doc:meta])* $all:ident: $($name:literal),* $(,)?) => {
+        $(#[$doc])*
+        const $all: &[(&str, &str)] = &[ $( ($name, include_str!(concat!("../catalog/", $name, ".toml"))), )* ];
     };
 }
 
 stories! {
+    /// Name and text of each story that is simulated, sorted by name.
+    STORIES:
     "aborted-join",
     "acquire-while-failing",
     "client-hangs-up-and-lives-on",
@@ -58,7 +60,35 @@ stories! {
     "wdmd-stall",
 }
 
-/// All scenarios of the catalogue, sorted by name.
+stories! {
+    /// Name and text of each world that is decided completely, sorted by name.
+    WORLDS:
+    "check-ballots-2",
+    "check-ballots-2-crashes",
+    "check-ballots-2-late",
+    "check-ballots-2-torn",
+    "check-ballots-3",
+    "check-ballots-3-one",
+    "check-ballots-3-one-crash",
+    "check-ballots-3-one-late",
+    "check-ballots-3-two",
+    "check-broken-early-takeover",
+    "check-broken-frozen-host",
+    "check-broken-late-watchdog",
+    "check-broken-lost-ticks",
+    "check-host-ids-different",
+    "check-host-ids-equal",
+    "check-pair-1-4-2",
+    "check-pair-2-8-6",
+    "check-pair-2-8-6-late",
+    "check-role-2-8-6",
+    "check-role-daemon-kills",
+    "check-role-real",
+    "check-role-stalls",
+    "check-three-1-3-2",
+}
+
+/// All scenarios of the catalogue that are simulated, sorted by name.
 ///
 /// # Panics
 ///
@@ -67,10 +97,19 @@ pub fn catalogue() -> Vec<Scenario> {
     STORIES.iter().map(|(name, text)| read(name, text)).collect()
 }
 
+/// All worlds of the catalogue that are to be decided completely, sorted by name: each has a [`Scenario::check`].
+///
+/// # Panics
+///
+/// If one of them cannot be read; a test reads all of them.
+pub fn worlds() -> Vec<Scenario> {
+    WORLDS.iter().map(|(name, text)| read(name, text)).collect()
+}
+
 impl Scenario {
-    /// The scenario of the catalogue that is called so.
+    /// The scenario or the world of the catalogue that is called so.
     pub fn named(name: &str) -> Option<Scenario> {
-        STORIES.iter().find(|(known, _)| *known == name).map(|(name, text)| read(name, text))
+        STORIES.iter().chain(WORLDS).find(|(known, _)| *known == name).map(|(name, text)| read(name, text))
     }
 }
 
@@ -86,13 +125,19 @@ mod tests {
 
     #[test]
     fn every_story_can_be_read_and_the_list_is_sorted_and_complete() {
-        let names = catalogue().into_iter().map(|scenario| scenario.name).collect::<Vec<_>>();
-        assert!(names.is_sorted(), "{names:?}");
+        let sorted = |scenarios: Vec<Scenario>| {
+            let names = scenarios.into_iter().map(|scenario| scenario.name).collect::<Vec<_>>();
+            assert!(names.is_sorted(), "{names:?}");
+            names
+        };
+        assert!(catalogue().iter().all(|scenario| scenario.check.is_none()), "a story is simulated");
+        assert!(worlds().iter().all(|scenario| scenario.check.is_some()), "a world is checked");
+        let names = sorted(catalogue()).into_iter().chain(sorted(worlds()));
         let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/catalog")).expect("the folder is there");
         let files = folder.map(|entry| {
             let path = entry.expect("it can be listed").path();
             path.file_stem().expect("it has a name").to_string_lossy().into_owned()
         });
-        assert_eq!(names.into_iter().collect::<BTreeSet<_>>(), files.collect::<BTreeSet<_>>());
+        assert_eq!(names.collect::<BTreeSet<_>>(), files.collect::<BTreeSet<_>>());
     }
 }

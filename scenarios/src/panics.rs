@@ -3,25 +3,49 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
     /// Whether a panic of this thread is told by its return value alone.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
+/// How many searches are under way: their threads are many, and each panic of an engine in one of them is a finding.
+static SEARCHES: AtomicUsize = AtomicUsize::new(0);
+
 static HOOK: Once = Once::new();
 
-/// Does something whose panic is an answer, `Err` with the text of it. Nothing is printed meanwhile, by this thread; a
-/// panic of any other thread is printed as ever: there is one hook for all, set once, and it asks the thread.
-pub(crate) fn quietly<R>(work: impl FnOnce() -> R) -> Result<R, String> {
+fn hook() {
     HOOK.call_once(|| {
         let usual = take_hook();
         set_hook(Box::new(move |panic| {
-            if !QUIET.get() {
+            if !QUIET.get() && SEARCHES.load(Ordering::Relaxed) == 0 {
                 usual(panic);
             }
         }));
     });
+}
+
+/// Does something in which panics of any thread are caught and told by whoever catches them: nothing is printed
+/// meanwhile.
+pub fn all_quietly<R>(work: impl FnOnce() -> R) -> R {
+    /// Also if the work itself panics.
+    struct Under;
+    impl Drop for Under {
+        fn drop(&mut self) {
+            SEARCHES.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    hook();
+    SEARCHES.fetch_add(1, Ordering::Relaxed);
+    let _under = Under;
+    work()
+}
+
+/// Does something whose panic is an answer, `Err` with the text of it. Nothing is printed meanwhile, by this thread; a
+/// panic of any other thread is printed as ever: there is one hook for all, set once, and it asks the thread.
+pub(crate) fn quietly<R>(work: impl FnOnce() -> R) -> Result<R, String> {
+    hook();
     let before = QUIET.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work));
     QUIET.set(before);

@@ -34,6 +34,7 @@
 //! sanlock_3_8_5 = "holds"
 //! ```
 
+use crate::check::CheckPlan;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
 use crate::reader::{BadScenario, Found, Reader, Source};
@@ -98,14 +99,21 @@ fn opening_comment(text: &str) -> String {
 }
 
 fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: String) -> Read<Scenario> {
+    let small = reader.has("check");
     // What is expected says whether the tolerance is left, and that decides what may stand elsewhere.
     let (beyond, expect_sanlock, expect_hardened) = reader.table("expect", |expect| {
         let beyond = expect.yes("beyond", false)?;
-        Ok((beyond, expected(expect, "sanlock_3_8_5")?, expected(expect, "hardened")?))
+        Ok((beyond, expected(expect, "sanlock_3_8_5", small)?, expected(expect, "hardened", small)?))
     })?;
+    let check = match small {
+        true => Some(reader.table("check", |table| Ok((table.at(), CheckPlan::read(table, beyond)?)))?),
+        false => None,
+    };
+    let twins = check.as_ref().is_some_and(|(_, check)| check.is_about_host_ids());
+    let allowed = Allowed { beyond, small, twins };
     let geometry = reader.table("disk", geometry)?;
     let align = geometry.align();
-    let hosts = hosts(reader, beyond, geometry.max_hosts())?;
+    let hosts = hosts(reader, allowed, geometry.max_hosts())?;
     let lockspaces = lockspaces(reader, align)?;
     let resources = resources(reader, align, &lockspaces, &hosts, beyond)?;
     let workload = reader.table("workload", workload)?;
@@ -121,6 +129,14 @@ fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: Stri
             bound: run.durations("bound")?.map(|found| found.value.high),
         })
     })?;
+    if let Some(check) = &check {
+        let (at, check) = check;
+        check.fits(&hosts, &resources).map_err(|(expected, found)| reader.bad(*at, "[check]", expected, found))?;
+        if check.states.is_none() && [&expect_sanlock, &expect_hardened].contains(&&Expected::HoldsWithinBound) {
+            let expected = "states = N, for \"holds within the bound\" is expected";
+            return Err(reader.bad(*at, "[check]", expected, "no bound"));
+        }
+    }
     Ok(Scenario {
         name: name.to_owned(),
         file: file.to_owned(),
@@ -138,15 +154,28 @@ fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: Stri
         script,
         limits,
         run,
+        check: check.map(|(_, check)| check),
         expect_sanlock,
         expect_hardened,
     })
 }
 
-fn expected(table: &mut Reader<'_>, key: &'static str) -> Read<Expected> {
+/// What a file may say that others may not.
+#[derive(Clone, Copy)]
+struct Allowed {
+    /// It leaves the tolerance.
+    beyond: bool,
+    /// It is a world to be decided completely, where numbers are small and constants are scaled.
+    small: bool,
+    /// Hosts may share a host id.
+    twins: bool,
+}
+
+fn expected(table: &mut Reader<'_>, key: &'static str, small: bool) -> Read<Expected> {
     let Some(found) = table.text(key)? else { return Ok(Expected::Holds) };
     match found.value.split_once(' ') {
         None if found.value == "holds" => Ok(Expected::Holds),
+        Some(("holds", "within the bound")) if small => Ok(Expected::HoldsWithinBound),
         Some(("violated", property)) if Property::from_id(property).is_some() => {
             Ok(Expected::Violated(property.to_owned()))
         }
@@ -180,6 +209,9 @@ fn usual_host(index: usize, label: String) -> HostPlan {
         device: Device::Exact,
         use_watchdog: true,
         test_interval: 10,
+        renewal_interval: 2,
+        failure_age: 8,
+        profile: None,
         kill_grace: 40,
         drift_ppm: Signed { low: 0, high: 0 },
         clock: Range::secs(booted, booted + 50_000),
@@ -189,11 +221,22 @@ fn usual_host(index: usize, label: String) -> HostPlan {
     }
 }
 
-fn hosts(reader: &mut Reader<'_>, beyond: bool, max_hosts: u64) -> Read<Vec<HostPlan>> {
+fn hosts(reader: &mut Reader<'_>, allowed: Allowed, max_hosts: u64) -> Read<Vec<HostPlan>> {
+    let beyond = allowed.beyond;
     let (count, cluster) = reader.table("cluster", |cluster| {
         let count = cluster.number("hosts", Range::new(1, 32))?;
         let mut usual = usual_host(0, String::new());
-        host_keys(cluster, &mut usual, beyond)?;
+        if allowed.small {
+            // One request at a time, so that a daemon that is busy and one that is not differ in nothing else.
+            usual.workers = 1;
+            if let Some(found) = cluster.number("renewal_interval", Range::new(1, 16))? {
+                usual.renewal_interval = found.value;
+            }
+            if let Some(found) = cluster.number("failure_age", Range::new(2, 64))? {
+                usual.failure_age = found.value;
+            }
+        }
+        host_keys(cluster, &mut usual, allowed)?;
         // Every host assumes its own fire timeout of the others, so there is one for all unless a host says otherwise.
         usual.watchdog = Some(usual.watchdog.unwrap_or(Range::exactly(60)));
         Ok((count, usual))
@@ -221,13 +264,16 @@ fn hosts(reader: &mut Reader<'_>, beyond: bool, max_hosts: u64) -> Read<Vec<Host
             }
             plan.host_name = name.value;
         }
-        host_keys(host, &mut plan, beyond)?;
+        let profiles = ProfileName::ALL.map(|profile| (profile.id(), profile));
+        plan.profile = host.word("profile", &profiles)?.map(|found| found.value);
+        host_keys(host, &mut plan, allowed)?;
         if let Some((_, twin)) = listed.iter().find(|(_, other)| other.label == label) {
             return Err(host.bad(host.at(), "label", "a label of its own", format!("{:?} again", twin.label)));
         }
-        let twin = listed.iter().find(|(_, other)| other.host_id == plan.host_id || other.host_name == plan.host_name);
+        let same_id = |other: &HostPlan| other.host_id == plan.host_id && !allowed.twins;
+        let twin = listed.iter().find(|(_, other)| same_id(other) || other.host_name == plan.host_name);
         if let (Some((_, twin)), false) = (twin, beyond) {
-            let (key, found) = match twin.host_id == plan.host_id {
+            let (key, found) = match same_id(twin) {
                 true => ("id", format!("{} again (hosts {} and {label})", plan.host_id, twin.label)),
                 false => ("name", format!("{:?} again (hosts {} and {label})", plan.host_name, twin.label)),
             };
@@ -262,8 +308,9 @@ fn letter(index: usize) -> String {
 }
 
 /// The keys that stand for all hosts in `[cluster]` and for one in `[[host]]`.
-fn host_keys(table: &mut Reader<'_>, plan: &mut HostPlan, beyond: bool) -> Read<()> {
-    let bounds = if beyond { Range::new(1, 255) } else { Range::new(3, 255) };
+fn host_keys(table: &mut Reader<'_>, plan: &mut HostPlan, allowed: Allowed) -> Read<()> {
+    let beyond = allowed.beyond;
+    let bounds = if beyond || allowed.small { Range::new(1, 255) } else { Range::new(3, 255) };
     if let Some(found) = table.numbers("io_timeout", bounds)? {
         plan.io_timeout = found.value;
     }

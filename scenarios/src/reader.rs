@@ -88,6 +88,11 @@ impl<'a> Reader<'a> {
         self.source.bad(at, format!("{}{space}{key}: expected {expected}, found {found}", self.title))
     }
 
+    /// Whether there is something of this name that was not read yet.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.rest.contains_key(key)
+    }
+
     /// Where the table stands.
     pub(crate) fn at(&self) -> usize {
         self.at
@@ -107,7 +112,11 @@ impl<'a> Reader<'a> {
                 other => return Err(self.bad(span.start, key, "a table", show(&other))),
             },
         };
-        let mut reader = Reader::new(self.source, format!("[{key}]"), at, table);
+        let title = match self.title.trim_matches(['[', ']']) {
+            "" => format!("[{key}]"),
+            outer => format!("[{outer}.{key}]"),
+        };
+        let mut reader = Reader::new(self.source, title, at, table);
         let result = read(&mut reader)?;
         reader.finish()?;
         Ok(result)
@@ -239,6 +248,26 @@ impl<'a> Reader<'a> {
         }
         let range = format!("the range \"{}..{}\"", found.value.low, found.value.high);
         Err(self.bad(found.at, key, "one whole number", range))
+    }
+
+    /// One whole number within `bounds`, or `"unlimited"`, which is `None`.
+    pub(crate) fn number_or_unlimited(&mut self, key: &'static str, bounds: Range) -> Read<Option<Found<Option<u64>>>> {
+        let Some((_, value)) = self.take(key) else { return Ok(None) };
+        let at = value.span().start;
+        let number = match value.get_ref() {
+            DeValue::String(text) if text == "unlimited" => return Ok(Some(Found { value: None, at })),
+            DeValue::Integer(integer) => {
+                u64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
+            }
+            _ => None,
+        };
+        match number.filter(|number| (bounds.low..=bounds.high).contains(number)) {
+            Some(number) => Ok(Some(Found { value: Some(number), at })),
+            None => {
+                let expected = format!("a whole number from {} to {} or \"unlimited\"", bounds.low, bounds.high);
+                Err(self.bad(at, key, expected, show(value.get_ref())))
+            }
+        }
     }
 
     /// A whole number with a sign, or a range of such.

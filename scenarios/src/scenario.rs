@@ -3,6 +3,7 @@
 //!
 //! Almost every number may be a range. A seed draws from it, so that one scenario is a whole neighbourhood of stories.
 
+use crate::check::CheckPlan;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault};
 use lease_core::format::Geometry;
@@ -57,6 +58,8 @@ pub enum Expected {
     Holds,
     /// The property of this name (`I-EX`) is violated by some seed.
     Violated(String),
+    /// Of a world with a bound: nothing is violated as far as its bound goes, and more is not asked.
+    HoldsWithinBound,
 }
 
 impl fmt::Display for Expected {
@@ -64,6 +67,7 @@ impl fmt::Display for Expected {
         match self {
             Expected::Holds => f.write_str("holds"),
             Expected::Violated(property) => write!(f, "violated {property}"),
+            Expected::HoldsWithinBound => f.write_str("holds within the bound"),
         }
     }
 }
@@ -112,6 +116,8 @@ pub struct Scenario {
     pub limits: Vec<(Budget, u32)>,
     /// How long, and by when it must have recovered.
     pub run: RunPlan,
+    /// If this is a world to be decided completely: what it consists of, beside the cluster.
+    pub check: Option<CheckPlan>,
     /// What is expected of `sanlock_3_8_5`.
     pub expect_sanlock: Expected,
     /// What is expected of `hardened`.
@@ -135,6 +141,12 @@ pub struct HostPlan {
     pub device: Device,
     /// Whether sanlock uses a watchdog at all.
     pub use_watchdog: bool,
+    /// Times io_timeout from one renewal to the next. Only small worlds have another than sanlock.
+    pub renewal_interval: u64,
+    /// Times io_timeout from the last renewal to the failure of a lockspace. Only small worlds have another.
+    pub failure_age: u64,
+    /// The profile of this host, if it does not run the one under test.
+    pub profile: Option<ProfileName>,
     /// Seconds between two tests of wdmd.
     pub test_interval: u64,
     /// Seconds of SIGTERM before SIGKILL.

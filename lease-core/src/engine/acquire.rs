@@ -143,6 +143,28 @@ impl Acquire {
         }
     }
 
+    /// The ballot that it is in, or was in last and may go on with.
+    pub(super) fn under_way(&self) -> Option<(Lver, Mbal)> {
+        let ballot = self.ballot.as_ref().filter(|_| !matches!(self.step, Step::Look(_) | Step::Undo(..)))?;
+        Some((ballot.lver, ballot.mbal))
+    }
+
+    /// The version of the leader that it judged, where that is only compared from here on: once a ballot was begun, the
+    /// next leader is the same or another.
+    pub(super) fn compared(&mut self) -> Option<&mut Leader> {
+        let compares = matches!(
+            self.step,
+            Step::Leader(_)
+                | Step::Phase1Write(_)
+                | Step::Phase1Read(_)
+                | Step::Phase2Write(_)
+                | Step::Phase2Read(_)
+                | Step::Commit(..)
+                | Step::BackOff
+        );
+        self.found.as_mut().filter(|_| compares && self.balloted)
+    }
+
     /// RESTART: looks at everything anew.
     pub(super) fn look(&mut self, worker: Task, cx: &mut Cx<'_>) {
         let (disk, offset) = (self.token.place.disk, self.token.place.offset);
@@ -659,6 +681,12 @@ impl Acquire {
             && let Some(entry) = &mut wait.seen
         {
             *entry = entry.io_timeout_alone();
+        }
+        // The own block of a version that is over.
+        if let Some(ballot) = &mut self.ballot
+            && ballot.own.lver < ballot.lver
+        {
+            ballot.own = HostBlock::default();
         }
     }
 

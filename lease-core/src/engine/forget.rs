@@ -18,11 +18,12 @@ impl Engine {
     /// Wipes out what decides nothing any more. Events that come later may say something else about how long something
     /// took.
     ///
-    /// Of the signals that a client got it only keeps that there were some: so it must not be used where clients get
-    /// [`Parameters::kill_limit`](crate::profile::Parameters::kill_limit) signals and that matters.
+    /// Of the signals that a client gets it only keeps that there are some: so it must not be used where it matters
+    /// whether that is a SIGTERM or a SIGKILL, or when
+    /// [`Parameters::kill_limit`](crate::profile::Parameters::kill_limit) is reached.
     pub fn forget(&mut self, now: Time) {
         for lockspace in self.lockspaces.iter_mut().flatten() {
-            lockspace.forget(now, &self.config.parameters);
+            lockspace.forget(now, self.config.profile.failing_acquire);
         }
         while self.lockspaces.last().is_some_and(Option::is_none) {
             self.lockspaces.pop();
@@ -40,6 +41,13 @@ impl Engine {
             }
         }
         self.io.forget_free_slots();
+    }
+
+    /// Wipes out what was seen of other hosts: for a host that never asks for what one of them owns.
+    pub fn forget_others(&mut self) {
+        for lockspace in self.lockspaces.iter_mut().flatten() {
+            lockspace.forget_others();
+        }
     }
 
     /// Shows only the numbers in copies of leaders and host blocks: of what is held, being acquired and being released.

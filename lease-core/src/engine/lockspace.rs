@@ -9,7 +9,7 @@ use super::observe::Table;
 use crate::Refusal;
 use crate::format::{Bitmap, DeltaLease, Geometry, HostEvent, Name, SectorKind, magic};
 use crate::numbers::{Generation, HostId, Numbers, Second, Span, Time, Visit};
-use crate::profile::{AbortedJoin, LostHostId, Parameters, Rejoin, RenewalAge};
+use crate::profile::{AbortedJoin, FailingAcquire, LostHostId, Rejoin, RenewalAge};
 use crate::seam::{Event, LsId, Output, Place, Rare, ReadData, Slot, WatchdogAnswer, WatchdogMessage};
 
 /// How often a thread looks whether it is to stop, and the daemon whether a join or a removal is done.
@@ -759,14 +759,26 @@ impl Lockspace {
         self.last_success
     }
 
+    /// Wipes out what is known of other hosts.
+    pub(super) fn forget_others(&mut self) {
+        self.table = Table::default();
+        self.image = None;
+    }
+
     /// Wipes out what decides nothing any more; see [`super::forget`].
-    pub(super) fn forget(&mut self, now: Time, parameters: &Parameters) {
+    pub(super) fn forget(&mut self, now: Time, failing_acquire: FailingAcquire) {
+        let acquires_end = self.killing && failing_acquire == FailingAcquire::Stops;
+        if acquires_end || self.list == List::Rem {
+            self.forget_others();
+        }
         self.table.forget(self.host_id, LONG_AGO);
+        if let Some(image) = &mut self.image {
+            *image = image.without_sector(self.host_id.0 - 1, self.geometry.sector());
+        }
         if matches!(self.late_read, Some((_, Some(Err(_))))) {
             self.late_read = None;
         }
-        let grace = parameters.failure_age(self.io_timeout) + parameters.kill_grace;
-        if self.killing && now.second() >= self.last_success.after(grace) {
+        if self.killing {
             self.last_success = LONG_AGO;
         }
         match &mut self.thread {

@@ -31,7 +31,7 @@ use self::release::{Release, Released};
 use self::resource::{Key, Resources, Token};
 use crate::Refusal;
 use crate::format::{DeltaLease, Name};
-use crate::numbers::{HostId, Lver, Numbers, Span, Time, Visit};
+use crate::numbers::{Generation, HostId, Lver, Mbal, Numbers, Span, Stamp, Time, Visit};
 use crate::profile::{ClientGone, Config, Grant};
 use crate::seam::{
     Answer, ClientId, Input, LastLife, LsId, Output, Outputs, Place, Rare, Request, RequestId, Slot, Task,
@@ -179,6 +179,37 @@ impl Engine {
                 lockspace.table.believe(now.second(), record, alive);
             }
         }
+    }
+
+    /// The ballots of the acquires that are under way: version and number. An aborted one goes on with the next number.
+    pub fn ballots(&self) -> impl Iterator<Item = (Lver, Mbal)> {
+        self.workers.iter().flatten().filter_map(|command| match command {
+            Command::Acquire(acquire) => acquire.under_way(),
+            _ => None,
+        })
+    }
+
+    /// Forgets the leaders below a version with which acquires that are balloting compare the leaders they read: for
+    /// worlds in which such a leader can never be read again, so that it is another one, whatever it was. Returns the
+    /// versions that were not forgotten.
+    pub fn forget_leaders_below(&mut self, lver: Lver) -> Vec<Lver> {
+        let acquires = self.workers.iter_mut().flatten().filter_map(|command| match command {
+            Command::Acquire(acquire) => acquire.compared(),
+            _ => None,
+        });
+        let mut kept = Vec::new();
+        for found in acquires {
+            if found.lver >= lver {
+                kept.push(found.lver);
+                continue;
+            }
+            // What a commit takes over stays: names and sizes.
+            found.lver = Lver(0);
+            (found.owner_id, found.owner_generation, found.timestamp) = (HostId::NONE, Generation(0), Stamp::FREE);
+            (found.write_id, found.write_generation, found.write_timestamp) =
+                (HostId::NONE, Generation(0), Stamp::FREE);
+        }
+        kept
     }
 
     fn run(&mut self, now: Time, task: Task, stimulus: Stimulus, out: &mut Outputs) {

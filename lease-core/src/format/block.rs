@@ -145,7 +145,7 @@ impl HostBlock {
     /// Shows every number, with `host` as the one whose sector this is: the mode block's generation is its own.
     pub fn visit_of(&mut self, host: HostId, numbers: &mut dyn Numbers) {
         numbers.mbal(&mut self.mbal);
-        numbers.mbal(&mut self.bal);
+        numbers.bal(&mut self.bal);
         numbers.generation(self.inp, &mut self.inp2);
         numbers.stamp(self.inp, &mut self.inp3);
         numbers.lver(&mut self.lver);

@@ -44,8 +44,12 @@ pub(super) struct Broken {
 /// The numbers of one part of a state, as sets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Sets {
-    /// Versions that leaders and engines know.
+    /// Versions that leaders and engines know, and may write.
     live: u32,
+    /// Versions that were decided when a ballot now under way began.
+    decided: u32,
+    /// Versions of leaders that are only compared with others.
+    compared: u32,
     /// Versions in blocks, on disk and on the way there.
     blocks: u32,
     /// Those of blocks that are not just RELEASED.
@@ -54,12 +58,22 @@ pub(super) struct Sets {
     chosen: u32,
     /// The highest granted version.
     granted: u32,
-    /// Strides of ballot numbers.
-    strides: u32,
-    /// Strides of the ballot numbers of blocks on disk.
-    on_disk: u32,
-    /// Blocks on disk that say nothing but their ballot number, by the stride of it.
-    empty: u32,
+    /// Ballot numbers.
+    mbals: Set,
+    /// Ballots in which something was voted for.
+    bals: Set,
+    /// The same of ballots that every ballot to come is above: ranks.
+    settled: u32,
+    /// Ballots that are under way and may go on.
+    under_way: Set,
+    /// Ballot numbers that new ones may come from: those under way, and those that may become the highest on disk.
+    climbing: Set,
+    /// Ballot numbers of blocks on disk.
+    on_disk: Set,
+    /// Ballot numbers of blocks that tell nothing else.
+    empty: Set,
+    /// Somebody looked while no block had a number, and will begin with an absolute one.
+    from_zero: bool,
     /// Generations, by host.
     lives: [u32; HOSTS],
 }
@@ -68,8 +82,28 @@ impl Sets {
     pub(super) fn of_host(host: &BallotHost, ground: &Ground, me: u8) -> Sets {
         let mut sets = Sets::default();
         let mut host = host.clone();
+        if let Some(engine) = &mut host.engine {
+            for lver in engine.forget_leaders_below(Lver(0)) {
+                sets.compared |= bit(lver.0) & !1;
+            }
+            engine.forget_leaders_below(Lver(u64::MAX));
+        }
         host.visit(ground, me, &mut Gather { sets: &mut sets, ground });
-        host.blocks(&mut |block| Sets::add_block(&mut sets, block, ground));
+        host.blocks(&mut |block| {
+            Sets::add_block(&mut sets, block, ground);
+            sets.climbing |= ground.number(block.mbal);
+        });
+        for (lver, mbal) in host.engine.iter().flat_map(|engine| engine.ballots()) {
+            sets.decided |= bit(lver.0 - 1) & !1;
+            sets.climbing |= ground.number(mbal);
+            sets.under_way |= ground.number(mbal);
+        }
+        // A look that has sampled the blocks already will begin where they were.
+        for sampled in host.sampled_blocks() {
+            let highest = sampled.iter().map(|block| block.mbal).max().unwrap_or_default();
+            sets.under_way |= ground.number(highest);
+            sets.from_zero |= highest == Mbal(0);
+        }
         sets
     }
 
@@ -78,8 +112,7 @@ impl Sets {
         match sector {
             Sector::HostBlock(block) => {
                 Sets::add_block(&mut sets, &mut block.clone(), ground);
-                sets.on_disk = sets.strides;
-                sets.empty = if says_nothing(block) { sets.strides } else { 0 };
+                sets.on_disk = ground.number(block.mbal);
             }
             other => other.clone().visit_at(ground.kind(position), &mut Gather { sets: &mut sets, ground }),
         }
@@ -100,70 +133,133 @@ impl Sets {
     fn add_block(sets: &mut Sets, block: &mut HostBlock, ground: &Ground) {
         let mut seen = Sets::default();
         block.visit_of(HostId::NONE, &mut Gather { sets: &mut seen, ground });
-        sets.blocks |= seen.live;
-        if *block != (HostBlock { mbal: block.mbal, lver: block.lver, flags: HostBlock::RELEASED, ..HostBlock::default() }) {
-            sets.votes |= seen.live;
+        seen.blocks = std::mem::take(&mut seen.live);
+        let only_released =
+            HostBlock { mbal: block.mbal, lver: block.lver, flags: HostBlock::RELEASED, ..HostBlock::default() };
+        if *block != only_released {
+            seen.votes = seen.blocks;
         }
-        sets.strides |= seen.strides;
-        for (all, one) in sets.lives.iter_mut().zip(seen.lives) {
-            *all |= one;
+        if says_nothing(block) {
+            seen.empty = seen.mbals;
         }
+        *sets = sets.union(seen);
     }
 
     pub(super) fn union(self, other: Sets) -> Sets {
         Sets {
             live: self.live | other.live,
+            decided: self.decided | other.decided,
+            compared: self.compared | other.compared,
             blocks: self.blocks | other.blocks,
             votes: self.votes | other.votes,
             chosen: self.chosen | other.chosen,
             granted: self.granted | other.granted,
-            strides: self.strides | other.strides,
+            mbals: self.mbals | other.mbals,
+            bals: self.bals | other.bals,
+            settled: self.settled | other.settled,
+            under_way: self.under_way | other.under_way,
+            climbing: self.climbing | other.climbing,
             on_disk: self.on_disk | other.on_disk,
             empty: self.empty | other.empty,
+            from_zero: self.from_zero || other.from_zero,
             lives: std::array::from_fn(|host| self.lives[host] | other.lives[host]),
         }
     }
 
     /// The smallest version that anybody knows from a leader.
     fn floor(self) -> u32 {
-        self.live.trailing_zeros()
+        (self.live | self.decided | self.compared & self.comparable()).trailing_zeros()
     }
 
-    /// The highest stride on disk.
-    fn top(self) -> u32 {
-        31 - (self.on_disk | 1).leading_zeros()
+    /// Versions of leaders that may still be read: nobody writes a version below the lowest that anybody knows.
+    fn comparable(self) -> u32 {
+        !0 << self.live.trailing_zeros()
     }
 
-    /// Versions that count, and strides with their anchor if there is one.
-    fn counted(self, ground: &Ground) -> (u32, u32) {
-        let above = !0 << self.floor();
-        let anchored = self.on_disk == 0 || ground.may_zero;
-        ((self.live | self.blocks | self.chosen | self.granted) & above, self.strides | u32::from(anchored))
+    /// Whether ballot numbers may be forgotten: whoever begins a ballot begins above all that stands on disk.
+    fn forgetful(self, ground: &Ground) -> bool {
+        !(self.on_disk == 0 || self.from_zero || ground.may_zero)
+    }
+
+    /// The ballot numbers that still make a difference: everything from the lowest ballot under way on, and the highest
+    /// stride on disk, above which the next one begins.
+    fn telling(self, ground: &Ground) -> Set {
+        match self.forgetful(ground) {
+            true => !0 << self.under_way.trailing_zeros().min(127) | STRIDE << (top(self.on_disk) / HOSTS * HOSTS),
+            false => !0,
+        }
+    }
+
+    fn versions(self) -> Spaced {
+        let known = self.live | self.decided | self.compared & self.comparable();
+        let set = (known | self.blocks | self.chosen | self.granted) & !0 << self.floor();
+        Spaced { set, climbing: set }
+    }
+
+    fn strides(self, ground: &Ground) -> Spaced {
+        let telling = self.telling(ground);
+        let votes = self.bals & if self.forgetful(ground) { !0 << self.under_way.trailing_zeros().min(127) } else { !0 };
+        // The next ballot of all is the lowest possible while no block has a number.
+        let anchor = u32::from(!self.forgetful(ground));
+        let set = strides_of(self.mbals & telling | votes) | anchor;
+        // Where blocks may be set back, any number may come to be the highest on disk.
+        let climbing = match ground.may_zero {
+            true => set,
+            false => strides_of(self.climbing & telling) | 1 << (top(self.on_disk) / HOSTS) | anchor,
+        };
+        Spaced { set, climbing: climbing & set }
+    }
+
+    /// Where strides begin: below are the numbers that tell nothing.
+    fn first_stride(self, ground: &Ground) -> u32 {
+        u32::from(self.forgetful(ground))
     }
 
     /// Whether a state with these numbers is canonical.
     pub(super) fn canonical(self, ground: &Ground) -> bool {
         let floor = self.floor();
         let below = !(!0 << floor);
-        let (versions, strides) = self.counted(ground);
+        let telling = self.telling(ground);
+        let settling = self.forgetful(ground);
+        let settled = self.settled >> 1;
         floor == 1
+            && self.compared & !self.comparable() == 0
             && (self.blocks | self.granted) & below & !1 == 0
             && self.votes & 1 << floor == 0
-            && (ground.may_zero || self.empty & !(!0 << self.top()) == 0)
             && self.chosen & (below | 1 << floor) == 0
-            && dense(versions >> floor)
-            && (strides == 0 || strides & 1 == 1 && dense(strides))
+            && self.versions().is_squeezed(1)
+            && self.mbals & !telling & !STRIDE == 0
+            && self.empty & !telling == 0
+            && (!settling || self.bals & !(!0 << self.under_way.trailing_zeros().min(127)) == 0)
+            && settled & (settled + 1) == 0
+            && self.strides(ground).is_squeezed(self.first_stride(ground))
             && self.lives.iter().all(|lives| (lives >> 1) & ((lives >> 1) + 1) == 0)
     }
 
     /// How a state with these numbers is made canonical.
     pub(super) fn renaming(self, ground: &Ground) -> Renaming {
         let floor = self.floor();
-        let (versions, strides) = self.counted(ground);
-        let top = if ground.may_zero { 0 } else { self.top() };
-        let mut renaming = Renaming { floor, top, ..Renaming::IDENTITY };
-        squeeze(versions, 1, 0, &mut renaming.lver);
-        squeeze(strides, 0, 0, &mut renaming.stride);
+        let telling = self.telling(ground);
+        let compared_from = self.live.trailing_zeros();
+        let mut renaming = Renaming { floor, compared_from, ..Renaming::IDENTITY };
+        self.versions().squeeze(1, 0, &mut renaming.lver);
+        self.strides(ground).squeeze(self.first_stride(ground), 0, &mut renaming.stride);
+        renaming.telling = telling;
+        // Votes of ballots below every ballot to come are told apart by their order alone.
+        let mut rank = 0;
+        for settled in members(self.settled) {
+            rank += 1;
+            renaming.rank[settled] = rank;
+        }
+        if self.forgetful(ground) {
+            renaming.voting = !0 << self.under_way.trailing_zeros().min(127);
+            let mut bals = self.bals & !renaming.voting;
+            while bals != 0 {
+                rank += 1;
+                renaming.settle[bals.trailing_zeros() as usize] = rank;
+                bals &= bals - 1;
+            }
+        }
         for (host, lives) in self.lives.iter().enumerate() {
             let mut rank = 0;
             for life in members(lives & !1) {
@@ -177,21 +273,38 @@ impl Sets {
     /// In how many ways the gaps of a canonical state may have to be stretched. A step makes one new version and one new
     /// ballot number at the most, so what matters is at most one gap of each.
     pub(super) fn stretches(self, ground: &Ground) -> u8 {
-        let (versions, strides) = self.counted(ground);
-        ((wide(versions).count_ones() + 1) * (wide(strides).count_ones() + 1)) as u8
+        (self.versions().wide_gaps() + 1) * (self.strides(ground).wide_gaps() + 1)
     }
 
     /// A canonical state with one of its widest gaps of each kind, or none, made wider by one.
     pub(super) fn stretching(self, ground: &Ground, stretch: u8) -> Renaming {
-        let (versions, strides) = self.counted(ground);
-        let floor = self.floor();
-        let mut renaming = Renaming { floor, ..Renaming::IDENTITY };
-        let versions_wide = wide(versions).count_ones() as u8;
-        squeeze(versions, floor, stretch % (versions_wide + 1), &mut renaming.lver);
-        let lowest = if strides == 0 { 0 } else { strides.trailing_zeros() };
-        squeeze(strides, lowest, stretch / (versions_wide + 1), &mut renaming.stride);
+        let mut renaming = Renaming { floor: self.floor(), ..Renaming::IDENTITY };
+        let ways = self.versions().wide_gaps() + 1;
+        self.versions().squeeze(1, stretch % ways, &mut renaming.lver);
+        self.strides(ground).squeeze(self.first_stride(ground), stretch / ways, &mut renaming.stride);
         renaming
     }
+}
+
+/// Ballot numbers as a set: stride by stride, in each the hosts in the order of their ids.
+type Set = u128;
+/// The numbers of the lowest stride.
+const STRIDE: Set = (1 << HOSTS) - 1;
+
+/// The highest member of a set, 0 of an empty one.
+fn top(set: Set) -> usize {
+    127 - (set | 1).leading_zeros() as usize
+}
+
+/// The strides of which there are numbers in a set.
+fn strides_of(mut set: Set) -> u32 {
+    let mut strides = 0;
+    while set != 0 {
+        let stride = set.trailing_zeros() as usize / HOSTS;
+        strides |= 1 << stride;
+        set &= !(STRIDE << (stride * HOSTS));
+    }
+    strides
 }
 
 fn bit(number: u64) -> u32 {
@@ -203,35 +316,43 @@ fn members(set: u32) -> impl Iterator<Item = usize> {
     (0..ROOM).filter(move |number| set >> number & 1 == 1)
 }
 
-/// Whether no two neighbours of a set that begins at 0 are further apart than [`GAP`].
-fn dense(set: u32) -> bool {
-    let filled = set | set << 1;
-    let top = 31 - set.leading_zeros();
-    let all = !0 >> (31 - top);
-    filled & all == all
+/// Numbers of one kind, and those of them behind which new ones may appear: only there the width of a gap matters.
+#[derive(Clone, Copy)]
+struct Spaced {
+    set: u32,
+    climbing: u32,
 }
 
-/// The members of a set behind which there is a gap of [`GAP`].
-fn wide(set: u32) -> u32 {
-    set & !(set >> 1) & (set >> GAP)
-}
+impl Spaced {
+    /// Whether these numbers begin at `first` and have no gap that is wider than it need be.
+    fn is_squeezed(self, first: u32) -> bool {
+        let top = 31 - (self.set | 1).leading_zeros();
+        let holes = !self.set & (1_u32 << top).wrapping_sub(1) & (!0 << first);
+        self.set == 0 || self.set.trailing_zeros() == first && holes & !(self.climbing << 1) == 0
+    }
 
-/// Numbers the members of a set from `first` on, gaps of at most [`GAP`] between them; the `stretched`-th of the gaps
-/// that are exactly that wide, counted from 1, is made wider by one.
-fn squeeze(set: u32, first: u32, stretched: u8, into: &mut [u8; ROOM]) {
-    let mut last: Option<(usize, u32)> = None;
-    let mut nth = 0;
-    for member in members(set) {
-        let new = match last {
-            None => first,
-            Some((before, new)) => {
-                let gap = (member - before) as u32;
-                nth += u8::from(gap == GAP);
-                new + gap.min(GAP) + u32::from(gap == GAP && nth == stretched)
-            }
-        };
-        into[member] = new as u8;
-        last = Some((member, new));
+    /// How many gaps stand for themselves and everything wider.
+    fn wide_gaps(self) -> u8 {
+        (self.climbing & !(self.set >> 1) & (self.set >> GAP)).count_ones() as u8
+    }
+
+    /// Numbers the members from `first` on; the `stretched`-th of the widest gaps, counted from 1, is made wider by one.
+    fn squeeze(self, first: u32, stretched: u8, into: &mut [u8; ROOM]) {
+        let mut last: Option<(usize, u32)> = None;
+        let mut nth = 0;
+        for member in members(self.set) {
+            let new = match last {
+                None => first,
+                Some((before, new)) if self.climbing >> before & 1 == 1 => {
+                    let gap = (member - before) as u32;
+                    nth += u8::from(gap == GAP);
+                    new + gap.min(GAP) + u32::from(gap == GAP && nth == stretched)
+                }
+                Some((_, new)) => new + 1,
+            };
+            into[member] = new as u8;
+            last = Some((member, new));
+        }
     }
 }
 
@@ -240,10 +361,17 @@ fn squeeze(set: u32, first: u32, stretched: u8, into: &mut [u8; ROOM]) {
 pub(super) struct Renaming {
     /// Versions below this are over.
     floor: u32,
-    /// A block on disk that tells nothing but a ballot number of a lower stride tells nothing.
-    top: u32,
+    /// Leaders below this version are compared with in vain.
+    compared_from: u32,
     lver: [u8; ROOM],
     stride: [u8; ROOM],
+    /// The ballot numbers that are not forgotten.
+    telling: Set,
+    /// The ballots with votes that are not settled yet.
+    voting: Set,
+    /// Ranks of votes that become settled now, and new ranks of those that were.
+    settle: [u8; 128],
+    rank: [u8; ROOM],
     lives: [[u8; ROOM]; HOSTS],
 }
 
@@ -257,10 +385,22 @@ impl Renaming {
         }
         same
     };
-    const IDENTITY: Renaming =
-        Renaming { floor: 0, top: 0, lver: Renaming::SAME, stride: Renaming::SAME, lives: [Renaming::SAME; HOSTS] };
+    const IDENTITY: Renaming = Renaming {
+        floor: 0,
+        compared_from: 0,
+        lver: Renaming::SAME,
+        stride: Renaming::SAME,
+        telling: !0,
+        voting: !0,
+        settle: [0; 128],
+        rank: Renaming::SAME,
+        lives: [Renaming::SAME; HOSTS],
+    };
 
     pub(super) fn host(&self, host: &mut BallotHost, ground: &Ground, me: u8) {
+        if let Some(engine) = &mut host.engine {
+            engine.forget_leaders_below(Lver(u64::from(self.compared_from)));
+        }
         host.visit(ground, me, &mut Rename { renaming: self, ground });
         host.rewrite_blocks(&mut |block| self.block(block, ground));
     }
@@ -268,12 +408,7 @@ impl Renaming {
     pub(super) fn sector(&self, sector: &mut Sector, position: Position, ground: &Ground) {
         match sector {
             Sector::HostBlock(block) => {
-                let old = *block;
-                let mut block = self.block(old, ground);
-                // Only the largest ballot number counts of those that tell nothing else.
-                if says_nothing(&block) && old.mbal.0 / ground.stride < u64::from(self.top) {
-                    block = HostBlock::default();
-                }
+                let block = self.block(*block, ground);
                 *sector = if block == HostBlock::default() { Sector::Zero } else { Sector::HostBlock(block) };
             }
             other => other.visit_at(ground.kind(position), &mut Rename { renaming: self, ground }),
@@ -290,6 +425,9 @@ impl Renaming {
             let lver = if told && block.lver.0 == floor { block.lver } else { Lver(0) };
             let flags = if told { HostBlock::RELEASED } else { 0 };
             block = HostBlock { mbal: block.mbal, lver, flags, ..HostBlock::default() };
+        }
+        if says_nothing(&block) && ground.number(block.mbal) & self.telling == 0 {
+            return HostBlock::default();
         }
         block.visit_of(HostId::NONE, &mut Rename { renaming: self, ground });
         block
@@ -330,9 +468,27 @@ impl Numbers for Gather<'_> {
         self.sets.live |= bit(lver.0) & !1;
     }
     fn mbal(&mut self, mbal: &mut Mbal) {
-        if *mbal != Mbal(0) {
-            self.sets.strides |= bit(mbal.0 / self.ground.stride);
+        self.sets.mbals |= self.ground.number(*mbal);
+    }
+    fn bal(&mut self, bal: &mut Mbal) {
+        if bal.0 < self.ground.stride && !self.ground.may_zero {
+            self.sets.settled |= bit(bal.0) & !1;
+        } else {
+            self.sets.bals |= self.ground.number(*bal);
         }
+    }
+}
+
+impl Ground {
+    /// A ballot number as a set of one; no number is the empty set.
+    fn number(&self, mbal: Mbal) -> Set {
+        if mbal == Mbal(0) {
+            return 0;
+        }
+        let (stride, id) = (mbal.0 / self.stride, HostId(mbal.0 % self.stride));
+        let host = self.ids.iter().position(|known| *known == id).expect("a ballot number is some host's");
+        assert!(stride < ROOM as u64, "a canonical state has small numbers, and a step makes them little larger");
+        1 << (stride as usize * HOSTS + host)
     }
 }
 
@@ -355,7 +511,18 @@ impl Numbers for Rename<'_> {
     fn mbal(&mut self, mbal: &mut Mbal) {
         if *mbal != Mbal(0) {
             let (stride, host) = (mbal.0 / self.ground.stride, mbal.0 % self.ground.stride);
-            mbal.0 = u64::from(self.renaming.stride[stride as usize]) * self.ground.stride + host;
+            let telling = self.ground.number(*mbal) & self.renaming.telling != 0;
+            let stride = if telling { u64::from(self.renaming.stride[stride as usize]) } else { 0 };
+            mbal.0 = stride * self.ground.stride + host;
+        }
+    }
+    fn bal(&mut self, bal: &mut Mbal) {
+        if bal.0 < self.ground.stride && !self.ground.may_zero {
+            bal.0 = u64::from(self.renaming.rank[bal.0 as usize]);
+        } else if self.ground.number(*bal) & self.renaming.voting == 0 {
+            bal.0 = u64::from(self.renaming.settle[top(self.ground.number(*bal))]);
+        } else {
+            self.mbal(bal);
         }
     }
 }

@@ -402,6 +402,16 @@ impl BallotHost {
         self.flights.iter().find(|flight| flight.late)
     }
 
+    /// Whether a step of this host writes the leader.
+    pub(super) fn lands_leader(&self, kind: super::Kind) -> bool {
+        let flight = match kind {
+            super::Kind::Io(index) => self.flights.get(usize::from(index)),
+            super::Kind::LateLands => self.late_write(),
+            _ => None,
+        };
+        flight.is_some_and(|flight| matches!(flight.op, FlightOp::Write(Position::Leader, _, false)))
+    }
+
     /// Its power is lost. The write with this index, if any, is still on its way.
     pub(super) fn crash(&mut self, ghost: Option<usize>) {
         let ghost = ghost.map(|index| Flight { late: true, slot: Slot(0), task: Task::Main, ..self.flights[index].clone() });
@@ -434,6 +444,20 @@ impl BallotHost {
                 see(block);
             }
         }
+    }
+
+    /// The blocks that a look has sampled before it ended.
+    pub(super) fn sampled_blocks(&self) -> impl Iterator<Item = Vec<HostBlock>> {
+        self.flights.iter().filter_map(|flight| match &flight.op {
+            FlightOp::Read(Target::Area, sampled) if sampled.len() > 1 => {
+                let block = |sector: &Sector| match sector {
+                    Sector::HostBlock(block) => *block,
+                    _ => HostBlock::default(),
+                };
+                Some(sampled[1..].iter().map(block).collect())
+            }
+            _ => None,
+        })
     }
 
     /// Each block on its way, to be replaced.

@@ -69,6 +69,9 @@ pub struct Move {
     kind: Kind,
     /// Which gaps of the numbers are wider than they look.
     stretch: u8,
+    /// The other hosts whose looks sampled the leader just before this write of it landed, one bit each. When nobody
+    /// overwrites it, it makes no difference when they did, so until then they have not.
+    sampled_before: u8,
 }
 
 /// What happens. Numbers are places in the host's list of I/Os or waiting tasks.
@@ -76,6 +79,8 @@ pub struct Move {
 enum Kind {
     /// An I/O goes on by a step: lands, is sampled, completes.
     Io(u8),
+    /// A look samples the leader, and that alone.
+    Sample(u8),
     /// A task is woken at its moment.
     Wake(u8),
     /// The write that this task waits for takes too long.
@@ -105,6 +110,8 @@ struct HostPart {
     host: BallotHost,
     sets: Sets,
     kinds: Vec<Kind>,
+    /// The look that has not sampled the leader yet.
+    looks: Option<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -233,8 +240,10 @@ impl Ballots {
 
     fn host_part(&self, me: u8, host: BallotHost) -> u32 {
         let kinds = self.kinds(&host);
+        let unsampled = |op: &FlightOp| matches!(op, FlightOp::Read(Target::Area, sampled) if sampled.is_empty());
+        let looks = host.flights.iter().position(|flight| unsampled(&flight.op)).map(|index| index as u8);
         let sets = Sets::of_host(&host, &self.ground, me);
-        self.hosts.id(HostPart { me, host, sets, kinds })
+        self.hosts.id(HostPart { me, host, sets, kinds, looks })
     }
 
     fn sector_part(&self, position: Position, sector: Sector) -> u32 {
@@ -375,12 +384,16 @@ impl Ballots {
     /// What a step of a host looks at besides the host.
     fn looks_at(&self, parts: &[u32; PARTS], me: u8, kind: Kind) -> [u32; BLOCKS + 1] {
         let mut looks_at = [NOBODY; BLOCKS + 1];
-        let Kind::Io(index) = kind else { return looks_at };
+        let (Kind::Io(index) | Kind::Sample(index)) = kind else { return looks_at };
         let host = &self.hosts.get(parts[usize::from(me)]).host;
         let FlightOp::Read(target, sampled) = &host.flights[usize::from(index)].op else { return looks_at };
         let blocks = BLOCKS..BLOCKS + self.here();
+        let whole = matches!(kind, Kind::Io(_)) && self.ground.eager;
+        if matches!(target, Target::Area) && sampled.is_empty() {
+            looks_at[0] = parts[LEADER];
+        }
         match (target, sampled.len()) {
-            (Target::Area, 0) => looks_at[0] = parts[LEADER],
+            (Target::Area, 0) if !whole => {}
             (Target::Area | Target::Blocks, 0..2) => {
                 for (to, from) in looks_at[1..].iter_mut().zip(blocks) {
                     *to = parts[from];
@@ -393,12 +406,17 @@ impl Ballots {
             _ => {}
         }
         // The oracle is asked when a look at the area ends: at most 2^7 generations are alive in the numbers of a state.
-        if matches!(target, Target::Area) && !sampled.is_empty() {
+        if matches!(target, Target::Area) && (whole || !sampled.is_empty()) {
             looks_at[BLOCKS] = self.hosts_of(parts).fold(0, |lives, part| {
                 lives << 8 | (part.host.generation.0 as u32) << 1 | u32::from(part.host.engine.is_some())
             });
         }
         looks_at
+    }
+
+    fn stepped(&self, parts: &[u32; PARTS], host: u8, kind: Kind) -> Result<Stepped, u32> {
+        let key = StepKey { host: parts[usize::from(host)], kind, looks_at: self.looks_at(parts, host, kind) };
+        self.steps.get_or(key, |key| self.step(key))
     }
 
     /// Works out a step.
@@ -437,6 +455,12 @@ impl Ballots {
         let late = |host: &BallotHost| host.flights.iter().position(|flight| flight.late).expect("it is under way");
         match key.kind {
             Kind::Io(index) => return self.io(host, usize::from(index), key, effects),
+            Kind::Sample(index) => {
+                let FlightOp::Read(_, sampled) = &mut host.flights[usize::from(index)].op else {
+                    unreachable!("only reads are sampled")
+                };
+                sampled.push(self.sectors.get(key.looks_at[0]).sector.clone());
+            }
             Kind::Wake(index) | Kind::TimeOut(index) => {
                 let (task, at) = host.wakes.remove(usize::from(index));
                 if let Some(flight) = host.flights.iter_mut().find(|flight| flight.task == task && !flight.late) {
@@ -493,7 +517,10 @@ impl Ballots {
                 match target {
                     Target::Area if before == 0 => {
                         sampled.push(sector(key.looks_at[0]));
-                        return None;
+                        if !self.ground.eager {
+                            return None;
+                        }
+                        sampled.extend(blocks());
                     }
                     Target::Area if before == 1 => sampled.extend(blocks()),
                     Target::Blocks if before == 0 => {
@@ -555,6 +582,11 @@ impl Ballots {
     }
 }
 
+/// All subsets of a set of bits, the empty one first.
+fn subsets(set: u8) -> impl Iterator<Item = u8> {
+    (0..=set).filter(move |subset| subset & !set == 0)
+}
+
 /// A write of a block of which only a part reached the medium: neither the old content nor the new, and no checksum that
 /// would be right.
 fn torn(sector: &Sector) -> Sector {
@@ -598,9 +630,17 @@ impl Space for Ballots {
             return;
         }
         let stretches = self.sets(&state.parts).stretches(&self.ground);
+        let looks = |part: &HostPart| self.ground.eager && part.looks.is_some();
+        let lookers: u8 =
+            self.hosts_of(&state.parts).enumerate().map(|(host, part)| u8::from(looks(part)) << host).sum();
         for (me, part) in self.hosts_of(&state.parts).enumerate() {
+            let others = lookers & !(1 << me);
             for kind in part.kinds.iter().filter(|kind| self.allowed(&state.parts, **kind)) {
-                actions.extend((0..stretches).map(|stretch| Move { host: me as u8, kind: *kind, stretch }));
+                let overtaken = if part.host.lands_leader(*kind) { others } else { 0 };
+                for sampled_before in subsets(overtaken) {
+                    let step = |stretch| Move { host: me as u8, kind: *kind, stretch, sampled_before };
+                    actions.extend((0..stretches).map(step));
+                }
             }
         }
     }
@@ -611,10 +651,15 @@ impl Space for Ballots {
             let stretching = self.sets(&parts).stretching(&self.ground, action.stretch);
             self.rename(&mut parts, stretching);
         }
+        for other in (0..self.here()).filter(|other| action.sampled_before >> other & 1 == 1) {
+            let index = self.hosts.get(parts[other]).looks.expect("it was found looking");
+            match self.stepped(&parts, other as u8, Kind::Sample(index)) {
+                Ok(stepped) => parts[other] = stepped.host,
+                Err(_) => unreachable!("to sample a leader runs no engine"),
+            }
+        }
         let me = usize::from(action.host);
-        let looks_at = self.looks_at(&parts, action.host, action.kind);
-        let key = StepKey { host: parts[me], kind: action.kind, looks_at };
-        match self.steps.get_or(key, |key| self.step(key)) {
+        match self.stepped(&parts, action.host, action.kind) {
             Ok(stepped) => {
                 parts[me] = stepped.host;
                 if let Some((place, sector)) = stepped.landed {

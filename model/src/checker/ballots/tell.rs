@@ -131,14 +131,21 @@ impl Ballots {
             Kind::Io(index) => {
                 let flight = &host.flights[usize::from(index)];
                 let what = match &flight.op {
+                    FlightOp::Read(Target::Area, sampled) if sampled.is_empty() && self.ground.eager => {
+                        let leader = self.sector_told(&self.sectors.get(row.parts[LEADER]).sector);
+                        format!("has looked at leader and blocks: {leader}")
+                    }
                     FlightOp::Read(Target::Area, sampled) if sampled.is_empty() => {
                         format!("samples the leader: {}", self.sector_told(&self.sectors.get(row.parts[LEADER]).sector))
                     }
                     FlightOp::Read(Target::Area, _) => "samples the blocks, and has looked".to_owned(),
                     _ => self.flight_told(flight),
                 };
-                format!("{label} {what}")
+                let before = (0..self.here()).filter(|other| action.sampled_before >> other & 1 == 1);
+                let before = before.map(|other| format!("{} has seen the leader; then ", self.label(other)));
+                format!("{}{label} {what}", before.collect::<String>())
             }
+            Kind::Sample(_) => format!("{label} samples the leader"),
             Kind::Wake(index) => match host.wakes[usize::from(index)].0 {
                 Task::Resource => format!("{label}: time passes, and the release is tried again"),
                 _ => format!("{label}: time passes, and it goes on"),

@@ -244,10 +244,19 @@ pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: S
     let fixed = setting.now(at);
     let me = setting.layout.slots[setting.slot_of[at]];
     let unit = setting.setup.disks[0].sector_size;
+    if !setting.generations_may_return {
+        host.joined = Generation(0);
+    }
     if let Some(on) = &mut host.on {
         if let Some(engine) = &mut on.engine {
             engine.forget(shown.start());
+            if setting.plan.role && at == 0 {
+                engine.forget_others();
+            }
             engine.visit_resources(&mut OfResource);
+        }
+        if !on.client.uses {
+            on.landed = Second::NEVER;
         }
         on.wdmd.forget(shown, setting.setup.hosts[at].test_interval);
     }
@@ -261,6 +270,7 @@ pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: S
 
 /// The same for the resource: only whether it is free, who owns it and who said so matters.
 pub(super) fn resource(setting: &Setting, resource: &mut Resource) {
+    resource.forget();
     resource.visit(&setting.layout.slots, &mut OfResource);
 }
 
@@ -290,7 +300,9 @@ struct Shift<'a> {
 
 impl Numbers for Shift<'_> {
     fn time(&mut self, time: &mut Time) {
-        let ahead = time.second().since(self.shown);
+        // What comes later in this second comes with the next tick.
+        let later = time.second() == self.shown && *time > self.shown.start();
+        let ahead = time.second().since(self.shown) + u64::from(later);
         *time = self.fixed.after(ahead).start();
     }
 

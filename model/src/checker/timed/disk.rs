@@ -3,7 +3,7 @@
 
 use crate::setup::Setup;
 use lease_core::format::{DeltaLease, HostBlock, Leader, Sector, SectorKind, init};
-use lease_core::numbers::{HostId, Numbers};
+use lease_core::numbers::{Generation, HostId, Numbers, Stamp};
 use lease_core::seam::ReadData;
 use std::sync::Arc;
 
@@ -162,6 +162,23 @@ impl Resource {
         match &self.leader {
             Sector::Leader(leader) => Some(leader),
             _ => None,
+        }
+    }
+
+    /// Wipes out what no acquire looks at once all I/O of the resource is over.
+    ///
+    /// Ballots are only held for versions beyond the leader's, and no block is: so what blocks say is over. The one
+    /// exception, the owner's block where somebody else wrote the leader, needs a ballot that another host finished.
+    /// A free leader only says that it is free, and which version was last.
+    pub(super) fn forget(&mut self) {
+        let Sector::Leader(leader) = &mut self.leader else { return };
+        if leader.timestamp.is_free() {
+            (leader.owner_id, leader.write_id) = (HostId::NONE, HostId::NONE);
+            (leader.owner_generation, leader.write_generation) = (Generation(0), Generation(0));
+            leader.write_timestamp = Stamp::FREE;
+        }
+        if leader.write_id == leader.owner_id {
+            self.blocks = [HostBlock::default(); SLOTS];
         }
     }
 

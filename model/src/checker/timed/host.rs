@@ -39,7 +39,8 @@ pub(super) struct On {
     /// Ticks that the clock has fallen behind and may not fall behind again.
     pub(super) lost: u8,
     pub(super) client: Client,
-    /// Stamp of the newest write of this life of the host id that reached the disk.
+    /// Stamp of the newest write that reached the disk, of the life of the host id under which the client was granted
+    /// what it uses. Never: it uses nothing.
     pub(super) landed: Second,
 }
 
@@ -69,7 +70,7 @@ pub(super) struct Ghost {
 pub(super) struct Io {
     pub(super) slot: Slot,
     pub(super) kind: IoKind,
-    /// When it was issued; kept only where that bounds how late it may land.
+    /// When it was issued; of reads never.
     pub(super) issued: Second,
 }
 

@@ -1,6 +1,7 @@
 //! What one host does, on concrete values: the only place where engine and wdmd are called. Everything here is a function
 //! of the host, the sectors and what happens to it, so it is worked out once for each.
 
+use super::canon;
 use super::disk::{Disk, Layout, Place};
 use super::host::{Client, Ghost, HostState, Io, IoKind, On};
 use super::{Looks, What};
@@ -34,7 +35,7 @@ pub(super) mod marks {
 
     pub(crate) const NAMES: [&str; 12] = [
         "a host joins",
-        "a host joins again",
+        "a host id is acquired again",
         "a watchdog resets its host",
         "a resource is granted",
         "a resource is taken from a dead owner",
@@ -231,9 +232,6 @@ impl<'a> Machine<'a> {
     }
 
     fn join(&mut self) {
-        if !self.on().client.orphan {
-            self.on().landed = Second::NEVER;
-        }
         let request = self.world.joins[self.index].clone();
         self.feed(Input::Request { id: JOIN, client: ClientId::ADMIN, request });
     }
@@ -303,15 +301,24 @@ impl<'a> Machine<'a> {
     /// An I/O takes effect and the daemon hears of it.
     fn complete(&mut self, slot: Slot) {
         self.land(slot);
-        let kind = self.io(slot).kind.clone();
-        self.finish(
-            slot,
-            match kind {
-                IoKind::Sampled(data) => IoResult::Read(data),
-                IoKind::Landed => IoResult::Written,
-                IoKind::Read { .. } | IoKind::Write(_) => unreachable!("it has taken effect"),
-            },
-        );
+        let Io { kind, issued, .. } = self.io(slot).clone();
+        let result = match kind {
+            IoKind::Sampled(data) => IoResult::Read(data),
+            IoKind::Landed => {
+                // It may have landed before the client was told that it holds anything.
+                self.landed(issued);
+                IoResult::Written
+            }
+            IoKind::Read { .. } | IoKind::Write(_) => unreachable!("it has taken effect"),
+        };
+        let area = matches!(result, IoResult::Read(_));
+        self.finish(slot, result);
+        if area && self.host.believes() {
+            // The main loop may run at any time, and looks at a new image of the area: so it does at once, and counts
+            // from as early as it may.
+            self.on().set_wake(Task::Main, None);
+            self.feed(Input::Wake { task: Task::Main });
+        }
     }
 
     /// An I/O takes effect.
@@ -325,12 +332,8 @@ impl<'a> Machine<'a> {
                     self.marks |= marks::LATE_LANDING;
                 }
                 let issued = self.io(slot).issued;
-                if let Sector::Delta { lease, .. } = &sector
-                    && !lease.timestamp.is_free()
-                    && !self.on().client.orphan
-                {
-                    let landed = &mut self.on().landed;
-                    *landed = (*landed).max(issued);
+                if matches!(&sector, Sector::Delta { lease, .. } if !lease.timestamp.is_free()) {
+                    self.landed(issued);
                 }
                 self.put(sector);
                 IoKind::Landed
@@ -338,12 +341,23 @@ impl<'a> Machine<'a> {
             done => done,
         };
         self.io(slot).kind = kind;
-        self.io(slot).issued = Second::NEVER;
+    }
+
+    /// A stamp of this second reached the disk.
+    fn landed(&mut self, second: Second) {
+        let on = self.on();
+        if on.client.uses && !on.client.orphan {
+            on.landed = on.landed.max(second);
+        }
     }
 
     fn put(&mut self, sector: Sector) {
         let Sector::Delta { lease, .. } = &sector else { unreachable!("only delta leases are written late") };
         let slot = self.layout().slot(lease.owner_id).expect("a host writes its own delta lease");
+        // The generation that stood there is the smallest that can be written, or larger.
+        if lease.owner_generation.0 > canon::WRITABLE {
+            self.marks |= marks::REJOINED;
+        }
         self.disk.write(Place::Lease(slot), sector);
     }
 
@@ -423,7 +437,7 @@ impl<'a> Machine<'a> {
                 let delta = matches!(place, Place::Lease(_));
                 if !delta || self.is_observer() || !self.world.plan.slow_io {
                     if delta {
-                        self.on().landed = self.now;
+                        self.landed(self.now);
                     }
                     self.disk.write(place, sector);
                     return Some(Input::IoDone { slot, result: IoResult::Written });
@@ -433,7 +447,10 @@ impl<'a> Machine<'a> {
                 None
             }
             Output::WakeWithin { task, earliest, .. } => {
-                self.on().set_wake(task, Some(earliest));
+                // Whole seconds: what is asked for later in this second comes with the next tick.
+                let now = self.now;
+                let second = if earliest.second() == now && earliest > now.start() { now.after(1) } else { earliest.second() };
+                self.on().set_wake(task, Some(second.start()));
                 None
             }
             Output::NoWake { task } => {
@@ -457,6 +474,7 @@ impl<'a> Machine<'a> {
                     self.on().client.asks = false;
                     if let Ok(Answer::Acquired { .. }) = result {
                         self.on().client.uses = true;
+                        self.on().landed = self.on().engine.as_ref().expect("it answered").last_success();
                         self.marks |= marks::GRANTED;
                     }
                 }
@@ -492,9 +510,8 @@ impl<'a> Machine<'a> {
         self.marks |= match event {
             Event::Joined { generation, .. } => {
                 let before = std::mem::replace(&mut self.host.joined, generation);
-                let again = if before.0 > 0 { marks::REJOINED } else { 0 };
                 let old = if generation <= before { marks::OLD_GENERATION } else { 0 };
-                marks::JOINED | again | old
+                marks::JOINED | old
             }
             Event::JoinFailed { .. } => marks::JOIN_REFUSED,
             Event::RenewalFailed { .. } => marks::RENEWAL_FAILED,

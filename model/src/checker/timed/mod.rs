@@ -84,6 +84,9 @@ pub struct Action {
 
 const EVERYBODY: u8 = u8::MAX;
 
+/// How often a host id is acquired while a write of an earlier generation may still land.
+const JOINS_BESIDE_OLD_WRITES: u64 = 3;
+
 /// What happens to one host.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum What {
@@ -286,7 +289,12 @@ impl Timed {
         for ghost in 0..host.ghosts.len() {
             push(What::LandGhost(ghost as u8));
         }
-        let Some(on) = &host.on else { return push(What::Boot) };
+        let Some(on) = &host.on else {
+            if self.may_boot(state, index) {
+                push(What::Boot);
+            }
+            return;
+        };
         if on.paused {
             return push(What::Unpause);
         }
@@ -333,6 +341,15 @@ impl Timed {
             push(What::Pause);
         }
         push(What::Crash);
+    }
+
+    /// While another host that competes for the slot can still write an old generation, a host joins a few times at the
+    /// most: otherwise the distance between the two would grow without any bound.
+    fn may_boot(&self, state: &State, index: usize) -> bool {
+        match self.lease(state, self.setting.slot_of[index]) {
+            Sector::Delta { lease, .. } => lease.owner_generation.0 < canon::WRITABLE + JOINS_BESIDE_OLD_WRITES,
+            _ => true,
+        }
     }
 
     /// In a role world the first host asks only while no observer owns the resource.

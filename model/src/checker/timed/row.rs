@@ -89,7 +89,7 @@ impl Timed {
     }
 
     /// Completes a row: round, owners, what is wrong, fingerprint.
-    fn judge(&self, mut state: State) -> State {
+    pub(super) fn judge(&self, mut state: State) -> State {
         let hosts = self.hosts();
         let ticking = (0..hosts).filter(|host| self.ticks(&state, *host)).fold(0, |mask, host| mask | 1 << host);
         state.ticked &= ticking;

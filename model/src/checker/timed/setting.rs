@@ -31,6 +31,9 @@ pub(super) struct Setting {
     pub(super) joins: Vec<Request>,
     pub(super) acquire: Request,
     pub(super) release: Request,
+    /// Whether an old record may come back, or two hosts write one: only then it must be remembered under which
+    /// generation a host joined, since otherwise the generation on disk only grows.
+    pub(super) generations_may_return: bool,
     /// The delta leases of ideal observers as others see them.
     pub(super) constant: [Option<Sector>; SLOTS],
 }
@@ -44,6 +47,7 @@ impl Setting {
             layout.slot(id).expect("every host id in use has a slot")
         });
         let slot_of = slot_of.collect();
+        let generations_may_return = plan.late_renewals || layout.slots.len() < setup.hosts.len();
         let io_timeouts = || setup.hosts.iter().map(|host| u64::from(host.memberships[0].io_timeout));
         let age = |index: usize| {
             let (host, n) = (&setup.hosts[index], u64::from(setup.hosts[index].memberships[0].io_timeout));
@@ -86,6 +90,7 @@ impl Setting {
             joins,
             acquire,
             release,
+            generations_may_return,
             constant: [const { None }; SLOTS],
             setup,
         };

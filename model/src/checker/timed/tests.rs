@@ -1,5 +1,7 @@
 //! Complete small worlds, and what makes them break.
 
+mod canonical;
+
 use super::Timed;
 use crate::checker::Space;
 use crate::checker::plan::{Reductions, TimedPlan};
@@ -79,25 +81,3 @@ pub(super) const ROLE: TimedPlan = TimedPlan {
     reductions: Reductions::ALL,
 };
 
-fn report(what: &str, space: &Timed, limit: u64, order: Order) {
-    let begin = std::time::SystemTime::now();
-    let options = Options { threads: 1, order, max_states: Some(limit), first_finding_only: true, ..Options::default() };
-    let outcome = explore(space, &options, &AtomicBool::new(false));
-    println!("== {what}: {:.1} s", begin.elapsed().expect("time goes on").as_secs_f64());
-    println!("{outcome:?}");
-    println!("{:?}", space.reached());
-    println!(
-        "host states {:?}, leases {:?}, resources {}, steps {}, renamed {}",
-        space.hosts.iter().map(|known| known.len()).collect::<Vec<_>>(),
-        space.leases.iter().map(|known| known.len()).collect::<Vec<_>>(),
-        space.resources.len(),
-        space.steps.len(),
-        space.renamed.len()
-    );
-}
-
-#[test]
-#[ignore = "a look"]
-fn look_role() {
-    report("role (1,4,2)", &Timed::leases(Arc::new(setup(2, (1, 4, 2))), ROLE), 3_000_000, Order::BreadthFirst);
-}
