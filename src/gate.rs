@@ -39,6 +39,8 @@ const CANARY_SEEDS: std::ops::Range<u64> = 0..20;
 const QUIET_ACTIONS: u64 = 500_000;
 /// One part in so many of the budget is for the worlds.
 const WORLDS_SHARE: u32 = 3;
+/// What it takes about to find a violation that is expected, in states.
+const STATES_TO_FIND: u64 = 500_000;
 /// What a world may take.
 const WORLDS_MEMORY: u64 = 2 << 30;
 const SECONDS_OF_A_YEAR: f64 = 365.25 * 86_400.0;
@@ -54,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     let mut judged = campaigns::run(&canaries, &reach);
     let speed = speed();
 
-    let (answers, left_out) = worlds_in_full(arguments.budget / WORLDS_SHARE, jobs)?;
+    let InFull { answers, left_out } = worlds_in_full(arguments.budget / WORLDS_SHARE, jobs)?;
 
     let scenarios = catalogue();
     let subjects = scenarios.iter().flat_map(|scenario| profiles.map(|profile| Subject { scenario, profile }));
@@ -102,36 +104,45 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     Ok(standing.exit_status())
 }
 
-/// The worlds that fit into the time, the smallest first, with the commands that check them again; and the names of those
-/// that did not fit.
-fn worlds_in_full(budget: Duration, threads: usize) -> Result<(Vec<(String, Answer)>, Vec<String>), Misuse> {
+/// The worlds of a gate.
+struct InFull {
+    /// Those that fitted into the time, with the commands that check them again.
+    answers: Vec<(String, Answer)>,
+    /// The names of the others.
+    left_out: Vec<String>,
+}
+
+/// Checks the worlds that fit into the time, the smallest first.
+fn worlds_in_full(budget: Duration, threads: usize) -> Result<InFull, Misuse> {
     let worlds = worlds();
     let plans = worlds.iter().filter_map(|world| world.check.as_ref().map(|plan| (world, plan)));
     let short = plans.filter(|(_, plan)| !plan.long);
-    let subjects = short.flat_map(|(scenario, plan)| ProfileName::ALL.map(|profile| check::Subject { scenario, plan, profile }));
+    let subjects =
+        short.flat_map(|(scenario, plan)| ProfileName::ALL.map(|profile| check::Subject { scenario, plan, profile }));
+    let violated = |it: &check::Subject<'_>| matches!(it.scenario.expected(it.profile), Expected::Violated(_));
     // Where 3.8.5 holds, too, the world is worth its time only once.
-    let worth = |it: &check::Subject<'_>| {
-        it.profile == ProfileName::Hardened || matches!(it.scenario.expected(it.profile), Expected::Violated(_))
-    };
+    let worth = |it: &check::Subject<'_>| it.profile == ProfileName::Hardened || violated(it);
     let mut subjects = subjects.filter(worth).collect::<Vec<_>>();
     let states = |it: &check::Subject<'_>| it.plan.unique(it.profile).or(it.plan.unique(ProfileName::Hardened));
-    subjects.sort_by_key(|it| states(it).unwrap_or(u64::MAX));
+    subjects.sort_by_key(|it| states(it).unwrap_or(if violated(it) { STATES_TO_FIND } else { u64::MAX }));
     let watch = Stopwatch::start();
-    let manner = check::Manner {
+    let within = |budget: Duration| check::Manner {
         threads,
         order: Order::DepthFirst,
         under_stateright: false,
         max_bytes: WORLDS_MEMORY,
-        budget: Some((watch, budget)),
+        budget: Some((Stopwatch::start(), budget)),
         stuck: false,
         as_written: true,
     };
     let (mut answers, mut left_out) = (Vec::new(), Vec::new());
     let (mut seen, mut speed) = (0.0, f64::INFINITY);
     for subject in subjects {
-        let left = budget.saturating_sub(watch.elapsed()).as_secs_f64();
-        let fits = states(&subject).is_none_or(|states| states as f64 / speed < left);
-        let answer = if fits && left > 0.0 { Some(check::search(&subject, &manner)?) } else { None };
+        let left = budget.saturating_sub(watch.elapsed());
+        let fits = states(&subject).is_none_or(|states| states as f64 / speed < left.as_secs_f64());
+        // A world of unknown size must not take the time of all that come after it.
+        let left = if states(&subject).is_some() { left } else { left / 2 };
+        let answer = if fits && !left.is_zero() { Some(check::search(&subject, &within(left))?) } else { None };
         let decided = |answer: &Answer| answer.judged.verdict != Word::Undecided || interrupt::interrupted();
         match answer.filter(decided) {
             Some(answer) => {
@@ -143,7 +154,7 @@ fn worlds_in_full(budget: Duration, threads: usize) -> Result<(Vec<(String, Answ
             None => left_out.push(format!("{} ({})", subject.scenario.name, subject.profile)),
         }
     }
-    Ok((answers, left_out))
+    Ok(InFull { answers, left_out })
 }
 
 /// How fast a cluster at rest is simulated, on one core.

@@ -246,7 +246,9 @@ impl Found<'_> {
             (Some(breach), Expected::Violated(property), _) => {
                 (Word::Violated, Standing::Unexpected, format!("expected {property}, found another: {}", breach.what))
             }
-            (Some(breach), Expected::Holds | Expected::HoldsWithinBound, _) => (Word::Violated, Standing::Unexpected, breach.what.clone()),
+            (Some(breach), Expected::Holds | Expected::HoldsWithinBound, _) => {
+                (Word::Violated, Standing::Unexpected, breach.what.clone())
+            }
             (None, Expected::Holds | Expected::HoldsWithinBound, Extent::OneSeed) => {
                 (Word::Holds, Standing::Expected, format!("no violation with seed {}", self.first_seed))
             }

@@ -109,7 +109,9 @@ impl Scenario {
     /// In one line, if there is no such decision, if this is no world to be decided completely, or if its lists of
     /// decisions are written in more than a line each.
     pub fn with_decisions(&self, more: &Decisions) -> Result<Scenario, String> {
-        let Some(check) = &self.check else { return Err(format!("{}: expected a [check] part, found none", self.file)) };
+        let Some(check) = &self.check else {
+            return Err(format!("{}: expected a [check] part, found none", self.file));
+        };
         for name in more.with.iter().chain(&more.without) {
             Decisions::known(name).map_err(|error| error.to_string())?;
         }
@@ -175,7 +177,8 @@ impl CheckPlan {
         for host in hosts {
             let numbers = [host.io_timeout, host.watchdog.unwrap_or(host.io_timeout)];
             if numbers.iter().any(|range| range.low != range.high) || host.drift_ppm.low != host.drift_ppm.high {
-                let expected = "single numbers for io_timeout, watchdog and drift_ppm, for there is no seed to draw from";
+                let expected =
+                    "single numbers for io_timeout, watchdog and drift_ppm, for there is no seed to draw from";
                 return Err((expected.to_owned(), format!("a range on host {}", host.label)));
             }
         }
@@ -195,9 +198,9 @@ impl CheckPlan {
             Plan::HostIds(plan) | Plan::Leases(plan) => &mut plan.reductions,
         };
         for name in names {
-            *reductions = reductions.without(name).ok_or_else(|| {
-                format!("expected a reduction ({}), found {name:?}", Reductions::NAMES.join(", "))
-            })?;
+            *reductions = reductions
+                .without(name)
+                .ok_or_else(|| format!("expected a reduction ({}), found {name:?}", Reductions::NAMES.join(", ")))?;
         }
         Ok(check)
     }
@@ -232,10 +235,9 @@ impl CheckPlan {
                 let world = format!("world: ballots; hosts {hosts}; {}", ballot_faults(plan));
                 vec![world, "tick: none, there is no time".to_owned()]
             }
-            Plan::HostIds(plan) => vec![
-                format!("world: host ids; hosts {hosts}; {}", timed_faults(plan)),
-                self.tick_words(setup),
-            ],
+            Plan::HostIds(plan) => {
+                vec![format!("world: host ids; hosts {hosts}; {}", timed_faults(plan)), self.tick_words(setup)]
+            }
             Plan::Leases(plan) => vec![
                 format!("world: leases with watchdog; hosts {hosts}; {}", timed_faults(plan)),
                 self.tick_words(setup),
@@ -280,7 +282,9 @@ fn ballot_faults(plan: &BallotPlan) -> String {
     };
     let acquires = match plan.acquires {
         None => "acquires without limit".to_owned(),
-        Some(number) => format!("each host asks {}", if number == 1 { "once".into() } else { format!("{number} times") }),
+        Some(number) => {
+            format!("each host asks {}", if number == 1 { "once".into() } else { format!("{number} times") })
+        }
     };
     let late = match plan.late_writes {
         Some(0) => "no late write".to_owned(),

@@ -256,9 +256,7 @@ impl<'a> Reader<'a> {
         let at = value.span().start;
         let number = match value.get_ref() {
             DeValue::String(text) if text == "unlimited" => return Ok(Some(Found { value: None, at })),
-            DeValue::Integer(integer) => {
-                u64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
-            }
+            DeValue::Integer(integer) => u64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok(),
             _ => None,
         };
         match number.filter(|number| (bounds.low..=bounds.high).contains(number)) {

@@ -78,7 +78,10 @@ fn mistakes_in_a_world_to_be_checked_are_told_like_all_others() {
         "x.toml:8: [check] jitter: expected one of the keys world, acquires, crashes, late_writes, torn_blocks, states, \
          long, unique, with, without, found an unknown key",
     );
-    check_world("torn_blocks = true", "x.toml:6: [check] torn_blocks: expected late_writes, for only these land torn, found none");
+    check_world(
+        "torn_blocks = true",
+        "x.toml:6: [check] torn_blocks: expected late_writes, for only these land torn, found none",
+    );
     check_world(
         "unique = { hardned = 5 }",
         "x.toml:8: [check.unique] hardned: expected one of the keys sanlock_3_8_5, hardened, found an unknown key",
@@ -124,7 +127,8 @@ fn mistakes_in_a_world_to_be_checked_are_told_like_all_others() {
 #[test]
 fn decisions_are_put_into_a_profile_and_into_the_text() {
     let world = Scenario::named("check-ballots-2").expect("it is in the catalogue");
-    let more = Decisions { with: vec!["winner".to_owned()], without: vec!["own_vote".to_owned(), "late_close".to_owned()] };
+    let more =
+        Decisions { with: vec!["winner".to_owned()], without: vec!["own_vote".to_owned(), "late_close".to_owned()] };
     let changed = world.with_decisions(&more).expect("there are such decisions");
     assert!(changed.text.contains("without = [\"own_vote\", \"late_close\"]"), "{}", changed.text);
     let profile = |profile| Case::new(&changed, profile, 0).setup.hosts[1].config.profile;

@@ -106,14 +106,14 @@ fn with_space<R>(subject: &Subject<'_>, work: impl FnOnce(AnySpace, &Case<'_>) -
     let bad = |what: String| Misuse::new(format_args!("{}: {what}", scenario.file));
     case.setup.check(&case.limits).map_err(bad)?;
     let setup = Arc::new(case.setup.clone());
-    Ok(all_quietly(|| {
+    all_quietly(|| {
         let space = match plan.plan {
             Plan::Ballots(plan) => AnySpace::Ballots(Arc::new(Ballots::new(setup, plan).map_err(bad)?)),
             Plan::HostIds(plan) => AnySpace::Timed(Arc::new(Timed::host_ids(setup, plan))),
             Plan::Leases(plan) => AnySpace::Timed(Arc::new(Timed::leases(setup, plan))),
         };
-        Ok::<_, Misuse>(work(space, &case))
-    })?)
+        Ok(work(space, &case))
+    })
 }
 
 fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Case<'_>, manner: &Manner) -> Answer {
@@ -156,7 +156,9 @@ fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Cas
             (Some(0), ..) => "from every state a grant can be reached without a crash".to_owned(),
             (Some(states), example, _) => {
                 let example = example.as_ref().map_or(0, |path| path.actions.len());
-                format!("from {states} states no grant can be reached without a crash; the nearest is {example} steps away")
+                format!(
+                    "from {states} states no grant can be reached without a crash; the nearest is {example} steps away"
+                )
             }
             (None, _, stopped) => {
                 let why = stopped.as_ref().map_or_else(String::new, |stop| cut(stop, manner));
@@ -205,7 +207,11 @@ fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Cas
 }
 
 /// Lets somebody look, while `work` is done, whether it is to end.
-fn watched<R>(manner: &Manner, title: &str, work: impl FnOnce(&Arc<AtomicBool>, &(dyn Fn(&Progress) + Sync)) -> R) -> R {
+fn watched<R>(
+    manner: &Manner,
+    title: &str,
+    work: impl FnOnce(&Arc<AtomicBool>, &(dyn Fn(&Progress) + Sync)) -> R,
+) -> R {
     /// Also if the work panics.
     struct Ended<'a>(&'a AtomicBool);
     impl Drop for Ended<'_> {
@@ -271,7 +277,9 @@ fn breach<S: Space>(space: &S, outcome: &Outcome<S>, found: Option<&Counterexamp
     let told = end.map_or_else(String::new, |end| space.tell_finding(&end));
     let told = told.lines().collect::<Vec<_>>().join(" ");
     let mut what = match first.finding {
-        Finding::Violated(property) if told.is_empty() => format!("{} is violated: {}", property.id(), property.title()),
+        Finding::Violated(property) if told.is_empty() => {
+            format!("{} is violated: {}", property.id(), property.title())
+        }
         Finding::Violated(property) if told.contains(property.id()) => told,
         Finding::Violated(property) => format!("{} is violated: {told}", property.id()),
         Finding::Panicked => format!("the engine panicked: {told}"),

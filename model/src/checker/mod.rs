@@ -19,6 +19,7 @@
 //! its end: a search that was cut off is *undecided*.
 
 pub mod ballots;
+mod driver;
 pub mod intern;
 pub mod plan;
 pub mod search;

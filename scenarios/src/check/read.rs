@@ -42,8 +42,7 @@ impl CheckPlan {
             }
             Ok(counts)
         })?;
-        let decisions =
-            Decisions { with: decisions(table, "with")?, without: decisions(table, "without")? };
+        let decisions = Decisions { with: decisions(table, "with")?, without: decisions(table, "without")? };
         Ok(CheckPlan { plan, states, long, tick: tick.map_or(1, |found| found.value), unique, decisions })
     }
 }

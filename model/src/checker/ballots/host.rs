@@ -9,7 +9,7 @@ use lease_core::Engine;
 use lease_core::format::{DeltaLease, Geometry, HostBlock, Name, Sector, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver, Numbers, Second, Span, Stamp, Time, Visit};
 use lease_core::seam::{
-    Answer, ClientId, Event, Input, IoResult, LastLife, LsId, Output, Outputs, Place, ReadData, Request, RequestId, Slot,
+    Answer, ClientId, Event, Input, IoResult, LastLife, Output, Outputs, Place, ReadData, Request, RequestId, Slot,
     Task, WatchdogAnswer, WatchdogMessage,
 };
 use std::sync::Arc;
@@ -136,6 +136,17 @@ impl Ground {
         let space = self.setup.resources[usize::from(self.resource.0)].lockspace;
         let memberships = &self.setup.hosts[usize::from(host)].memberships;
         memberships.iter().find(|it| it.lockspace == space).expect("every host takes part").io_timeout
+    }
+
+    pub(super) fn delta_offset(&self, host: u8) -> u64 {
+        let (_, place, geometry) = self.space();
+        place.offset + geometry.delta_offset(self.ids[usize::from(host)])
+    }
+
+    /// Bytes that a ballot reads.
+    pub(super) fn ballot_length(&self) -> u64 {
+        let (geometry, num_hosts) = (self.geometry(), self.setup.resources[usize::from(self.resource.0)].num_hosts);
+        geometry.ballot_length(if num_hosts == 0 { geometry.max_hosts() } else { num_hosts })
     }
 
     pub(super) fn kind(&self, position: Position) -> SectorKind {
@@ -364,11 +375,7 @@ impl Ground {
                 blocks[id.0 as usize - 1] = block;
             }
             runs = [vec![leader, (1, Arc::default())], blocks].concat();
-            let num_hosts = self.setup.resources[usize::from(self.resource.0)].num_hosts;
-            let length = match target {
-                Target::Area => geometry.align(),
-                _ => geometry.ballot_length(if num_hosts == 0 { geometry.max_hosts() } else { num_hosts }),
-            };
+            let length = if target == Target::Area { geometry.align() } else { self.ballot_length() };
             let rest = (length / u64::from(unit)).saturating_sub(runs.len() as u64) as u32;
             if rest > 0 {
                 runs.push((rest, Arc::default()));
@@ -502,6 +509,3 @@ impl Numbers for Noon {
 pub(super) fn due(at: Time) -> Time {
     if at > NOON { LATER.after(Span::SECOND) } else { NOON }
 }
-
-/// The lockspace that every engine here is in.
-pub(super) const LOCKSPACE: LsId = LsId(0);

@@ -86,7 +86,10 @@ impl Renamed for Sector {
     }
 
     fn visit_writable(&mut self, at: usize, setting: &Setting, numbers: &mut dyn Numbers) {
-        Renamed::visit(self, at, setting, numbers);
+        if let (Some(slot), Sector::Delta { lease, .. }) = (setting.layout.slots.get(at), self) {
+            // Nobody owns a slot that was never acquired, and the next generation follows from it all the same.
+            numbers.generation(*slot, &mut lease.owner_generation);
+        }
     }
 }
 
@@ -138,8 +141,10 @@ impl Numbers for Lister<'_> {
     }
 
     fn generation(&mut self, of: HostId, generation: &mut Generation) {
-        if generation.0 > 0 {
-            self.see(of, if self.writable { Kind::Writable } else { Kind::Generation }, generation.0);
+        match self.writable {
+            true => self.see(of, Kind::Writable, generation.0),
+            false if generation.0 > 0 => self.see(of, Kind::Generation, generation.0),
+            false => {}
         }
     }
 }
@@ -224,7 +229,10 @@ pub(super) fn targets(setting: &Setting, parts: &[&[Number]], now: &[u64]) -> Ve
             },
             Kind::Generation | Kind::Writable => {
                 let smallest = writable[slot];
-                if number.value >= smallest {
+                if smallest == 0 {
+                    // The first generation is 1, whatever comes: as long as it may still be written, nothing is renamed.
+                    number.value
+                } else if number.value >= smallest {
                     WRITABLE + (number.value - smallest)
                 } else {
                     let known = &generations[slot];

@@ -140,7 +140,9 @@ impl HostState {
         }
         if let Some(engine) = &mut on.engine {
             let mut generation = engine.generation();
-            numbers.generation(me, &mut generation);
+            if generation != Generation(0) {
+                numbers.generation(me, &mut generation);
+            }
         }
     }
 }
