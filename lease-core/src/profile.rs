@@ -27,8 +27,7 @@ pub struct Parameters {
     pub peer_fire_timeout: u64,
     /// How far a host's clock rate may be off, in parts per million. Only [`DriftAllowance::Waited`] looks at it.
     pub drift_ppm: u64,
-    /// Times io_timeout from one renewal to the next, and from the write of a join to its confirmation (2). sanlock
-    /// compiles it in; small worlds shrink it.
+    /// Times io_timeout from one renewal to the next (2). sanlock compiles it in; small worlds shrink it.
     pub renewal_interval: u64,
     /// Times io_timeout from the last successful renewal to the failure of a lockspace (8). sanlock compiles it in, and
     /// it must be the same everywhere; small worlds shrink it.

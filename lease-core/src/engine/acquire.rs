@@ -182,6 +182,8 @@ impl Acquire {
     pub(super) fn undo(&mut self, worker: Task, why: Refusal, mut release: Box<Release>, cx: &mut Cx<'_>) {
         cx.event(Event::Retracting);
         release.start(worker, cx);
+        // Nothing that was found decides anything any more.
+        (self.found, self.ballot, self.attempted) = (None, None, None);
         self.step = Step::Undo(release, why);
     }
 

@@ -83,7 +83,7 @@ pub(super) struct Ballot {
     pub(super) generation: Generation,
     pub(super) lver: Lver,
     pub(super) mbal: Mbal,
-    /// The own block as it was last read or written.
+    /// The own block as it was last read or written, if it was about this version or a later one.
     pub(super) own: HostBlock,
     /// The own block said RELEASED for this very version when the acquire began: what it voted for then must never be
     /// used again, even if it wins.
@@ -101,6 +101,8 @@ impl Ballot {
     ) -> Ballot {
         let voted_and_released =
             profile.own_vote == OwnVote::Kept && own.lver == lver && own.bal != Mbal(0) && own.released();
+        // What the own block says of a version that is over decides nothing.
+        let own = if own.lver < lver { HostBlock::default() } else { own };
         Ballot { me, generation, lver, mbal, own, voted_and_released }
     }
 

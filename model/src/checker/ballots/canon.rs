@@ -72,6 +72,8 @@ pub(super) struct Sets {
     on_disk: Set,
     /// Ballot numbers of blocks that tell nothing else.
     empty: Set,
+    /// The highest ballot numbers of looks that have sampled the blocks, but did not end yet.
+    sampled: Set,
     /// Somebody looked while no block had a number, and will begin with an absolute one.
     from_zero: bool,
     /// Generations, by host.
@@ -98,11 +100,15 @@ impl Sets {
             sets.climbing |= ground.number(mbal);
             sets.under_way |= ground.number(mbal);
         }
-        // A look that has sampled the blocks already will begin where they were.
+        // A look that has sampled the blocks already will begin above what they were.
         for sampled in host.sampled_blocks() {
-            let highest = sampled.iter().map(|block| block.mbal).max().unwrap_or_default();
-            sets.under_way |= ground.number(highest);
-            sets.from_zero |= highest == Mbal(0);
+            let Mbal(highest) = sampled.iter().map(|block| block.mbal).max().unwrap_or_default();
+            sets.from_zero |= highest == 0;
+            if highest != 0 {
+                sets.sampled |= ground.number(Mbal(highest));
+                let first = (highest / ground.stride + 1) * ground.stride + ground.ids[usize::from(me)].0;
+                sets.under_way |= ground.number(Mbal(first));
+            }
         }
         sets
     }
@@ -161,6 +167,7 @@ impl Sets {
             climbing: self.climbing | other.climbing,
             on_disk: self.on_disk | other.on_disk,
             empty: self.empty | other.empty,
+            sampled: self.sampled | other.sampled,
             from_zero: self.from_zero || other.from_zero,
             lives: std::array::from_fn(|host| self.lives[host] | other.lives[host]),
         }
@@ -177,17 +184,31 @@ impl Sets {
     }
 
     /// Whether ballot numbers may be forgotten: whoever begins a ballot begins above all that stands on disk.
-    fn forgetful(self, ground: &Ground) -> bool {
+    pub(super) fn forgetful(self, ground: &Ground) -> bool {
         !(self.on_disk == 0 || self.from_zero || ground.may_zero)
     }
 
-    /// The ballot numbers that still make a difference: everything from the lowest ballot under way on, and the highest
-    /// stride on disk, above which the next one begins.
+    /// The ballot numbers that still make a difference: everything from the lowest ballot under way on, and what is or may
+    /// become the highest on disk, above which the next ballot begins.
     fn telling(self, ground: &Ground) -> Set {
         match self.forgetful(ground) {
-            true => !0 << self.under_way.trailing_zeros().min(127) | STRIDE << (top(self.on_disk) / HOSTS * HOSTS),
+            true => self.voting(ground) | !0 << self.top_stride() * HOSTS | whole_strides(self.sampled),
             false => !0,
         }
+    }
+
+    /// The ballots whose votes are not settled: those that some ballot under way is not above.
+    fn voting(self, ground: &Ground) -> Set {
+        match self.forgetful(ground) {
+            true if self.under_way == 0 => 0,
+            true => !0 << self.under_way.trailing_zeros(),
+            false => !0,
+        }
+    }
+
+    /// The highest stride on disk.
+    fn top_stride(self) -> usize {
+        top(self.on_disk) / HOSTS
     }
 
     fn versions(self) -> Spaced {
@@ -198,14 +219,14 @@ impl Sets {
 
     fn strides(self, ground: &Ground) -> Spaced {
         let telling = self.telling(ground);
-        let votes = self.bals & if self.forgetful(ground) { !0 << self.under_way.trailing_zeros().min(127) } else { !0 };
+        let votes = self.bals & self.voting(ground);
         // The next ballot of all is the lowest possible while no block has a number.
         let anchor = u32::from(!self.forgetful(ground));
         let set = strides_of(self.mbals & telling | votes) | anchor;
         // Where blocks may be set back, any number may come to be the highest on disk.
         let climbing = match ground.may_zero {
             true => set,
-            false => strides_of(self.climbing & telling) | 1 << (top(self.on_disk) / HOSTS) | anchor,
+            false => strides_of(self.climbing & telling | self.sampled) | 1 << self.top_stride() | anchor,
         };
         Spaced { set, climbing: climbing & set }
     }
@@ -220,7 +241,6 @@ impl Sets {
         let floor = self.floor();
         let below = !(!0 << floor);
         let telling = self.telling(ground);
-        let settling = self.forgetful(ground);
         let settled = self.settled >> 1;
         floor == 1
             && self.compared & !self.comparable() == 0
@@ -230,7 +250,7 @@ impl Sets {
             && self.versions().is_squeezed(1)
             && self.mbals & !telling & !STRIDE == 0
             && self.empty & !telling == 0
-            && (!settling || self.bals & !(!0 << self.under_way.trailing_zeros().min(127)) == 0)
+            && self.bals & !self.voting(ground) == 0
             && settled & (settled + 1) == 0
             && self.strides(ground).is_squeezed(self.first_stride(ground))
             && self.lives.iter().all(|lives| (lives >> 1) & ((lives >> 1) + 1) == 0)
@@ -251,14 +271,12 @@ impl Sets {
             rank += 1;
             renaming.rank[settled] = rank;
         }
-        if self.forgetful(ground) {
-            renaming.voting = !0 << self.under_way.trailing_zeros().min(127);
-            let mut bals = self.bals & !renaming.voting;
-            while bals != 0 {
-                rank += 1;
-                renaming.settle[bals.trailing_zeros() as usize] = rank;
-                bals &= bals - 1;
-            }
+        renaming.voting = self.voting(ground);
+        let mut bals = self.bals & !renaming.voting;
+        while bals != 0 {
+            rank += 1;
+            renaming.settle[top(bals & bals.wrapping_neg())] = rank;
+            bals &= bals - 1;
         }
         for (host, lives) in self.lives.iter().enumerate() {
             let mut rank = 0;
@@ -294,6 +312,11 @@ const STRIDE: Set = (1 << HOSTS) - 1;
 /// The highest member of a set, 0 of an empty one.
 fn top(set: Set) -> usize {
     127 - (set | 1).leading_zeros() as usize
+}
+
+/// A set with the strides of its members filled up.
+fn whole_strides(set: Set) -> Set {
+    members(strides_of(set)).fold(0, |all, stride| all | STRIDE << (stride * HOSTS))
 }
 
 /// The strides of which there are numbers in a set.
@@ -451,6 +474,56 @@ impl Renaming {
 
 fn says_nothing(block: &HostBlock) -> bool {
     *block == HostBlock { mbal: block.mbal, ..HostBlock::default() }
+}
+
+#[cfg(test)]
+impl Sets {
+    /// The largest number in a state.
+    pub(super) fn largest(self) -> u64 {
+        let versions = self.live | self.blocks | self.granted | self.chosen;
+        let numbers = top(self.mbals | self.bals) / HOSTS;
+        let lives = self.lives.iter().fold(self.settled | versions | 1, |all, lives| all | lives);
+        u64::from(31 - lives.leading_zeros()).max(numbers as u64)
+    }
+}
+
+#[cfg(test)]
+impl Renaming {
+    /// Numbers that the same canonical state stands for, drawn with `below`.
+    pub(super) fn spreading(sets: Sets, ground: &Ground, below: &mut dyn FnMut(usize) -> usize) -> Renaming {
+        let mut renaming = Renaming::IDENTITY;
+        let mut spread = |numbers: Spaced, from: u32, into: &mut [u8; ROOM]| {
+            let (mut last, mut new) = (None, from);
+            for member in members(numbers.set) {
+                let gap = last.map_or(0, |last| member - last);
+                let climbs = last.is_some_and(|last: usize| numbers.climbing >> last & 1 == 1);
+                let wider = if last.is_some() && (!climbs || gap == GAP as usize) { below(3) as u32 } else { 0 };
+                new += gap as u32 + wider;
+                into[member] = new as u8;
+                last = Some(member);
+            }
+        };
+        spread(sets.versions(), 3, &mut renaming.lver);
+        let forgetful = sets.forgetful(ground);
+        let first = if forgetful { 4 } else { 0 };
+        spread(sets.strides(ground), first, &mut renaming.stride);
+        if forgetful {
+            renaming.stride[0] = below(4) as u8;
+        }
+        for lives in &mut renaming.lives {
+            let mut new = 0;
+            for life in &mut lives[1..12] {
+                new += 1 + below(2) as u8;
+                *life = new;
+            }
+        }
+        renaming
+    }
+
+    /// What the lowest version that counts became.
+    pub(super) fn new_floor(&self) -> u64 {
+        u64::from(self.lver[1])
+    }
 }
 
 struct Gather<'a> {

@@ -46,6 +46,8 @@ const PARTS: usize = 2 * HOSTS + 2;
 const LEADER: usize = HOSTS;
 const BLOCKS: usize = HOSTS + 1;
 const REFEREE: usize = PARTS - 1;
+/// More rounds of renaming than any state needs.
+const ROUNDS: usize = 8;
 /// Nothing: the part of a host that does not exist.
 const NOBODY: u32 = u32::MAX;
 
@@ -360,11 +362,15 @@ impl Ballots {
 
     /// The state that these parts are, made canonical.
     fn row(&self, mut parts: [u32; PARTS]) -> Row {
-        let sets = self.sets(&parts);
-        if !sets.canonical(&self.ground) {
+        // What is forgotten in one round may make room for the next.
+        for _ in 0..ROUNDS {
+            let sets = self.sets(&parts);
+            if sets.canonical(&self.ground) {
+                return self.as_it_is(parts);
+            }
             self.rename(&mut parts, sets.renaming(&self.ground));
         }
-        self.as_it_is(parts)
+        unreachable!("each round forgets something, and there is little to forget")
     }
 
     fn as_it_is(&self, parts: [u32; PARTS]) -> Row {

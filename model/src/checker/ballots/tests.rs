@@ -1,4 +1,340 @@
-//! Small worlds, decided.
-use super::{Ballots, Row};
+//! Small worlds, decided; and the proofs that a canonical state stands for what it was made from.
+
+use super::canon::{HOSTS, Renaming};
+use super::host::Position;
+use super::{BLOCKS, Ballots, Kind, Move, PARTS, REFEREE, Row};
 use crate::checker::plan::{BallotPlan, Reductions};
-use crate::checker::Space;
+use crate::checker::search::{Options, Order, Outcome, explore, stuck};
+use crate::checker::{Finding, Space};
+use crate::history::Property;
+use crate::limits::Limits;
+use crate::setup::{
+    Device, DiskSetup, HostSetup, LockspaceIx, LockspaceSetup, Membership, ResourceSetup, Setup, WdmdProfile,
+};
+use crate::world::World;
+use lease_core::format::{Geometry, HostBlock, Name, Sector};
+use lease_core::numbers::{Generation, HostId, Lver, Mbal, Time};
+use lease_core::profile::{Config, Parameters, Profile};
+use lease_core::seam::{DiskId, Place};
+use proptest::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+fn name(text: &str) -> Name {
+    Name::new(text.as_bytes()).expect("a short name")
+}
+
+fn setup(hosts: usize, profile: Profile) -> Arc<Setup> {
+    let geometry = Geometry::S512A1M;
+    let place = |area: u64| Place { disk: DiskId(0), offset: area * geometry.align() };
+    let host = |host: usize| HostSetup {
+        label: ["A", "B", "C"][host].to_owned(),
+        config: Config {
+            host_name: name(["alpha", "beta", "gamma"][host]),
+            profile,
+            parameters: Parameters { workers: 1, ..Parameters::default() },
+        },
+        wdmd: WdmdProfile::HARDENED,
+        test_interval: 10,
+        device: Device::Exact,
+        memberships: vec![Membership { lockspace: LockspaceIx(0), host_id: HostId(host as u64 + 1), io_timeout: 10 }],
+        clock: Time::from_secs(1_000),
+        drift_ppm: 0,
+    };
+    Arc::new(Setup {
+        disks: vec![DiskSetup { sector_size: 512, sectors: 2 * 2048 }],
+        lockspaces: vec![LockspaceSetup { name: name("LS"), place: place(0), geometry, io_timeout: 10 }],
+        resources: vec![ResourceSetup {
+            lockspace: LockspaceIx(0),
+            name: name("R1"),
+            place: place(1),
+            geometry,
+            num_hosts: hosts as u64,
+        }],
+        hosts: (0..hosts).map(host).collect(),
+    })
+}
+
+const CALM: BallotPlan = BallotPlan {
+    acquires: None,
+    crashes: Some(0),
+    late_writes: Some(0),
+    torn_blocks: false,
+    reductions: Reductions::ALL,
+};
+const ONE_EACH: BallotPlan = BallotPlan { acquires: Some(1), ..CALM };
+const EVERYTHING: BallotPlan = BallotPlan { crashes: None, late_writes: None, ..CALM };
+
+fn world(hosts: usize, profile: Profile, plan: BallotPlan) -> Ballots {
+    Ballots::new(setup(hosts, profile), plan).expect("a world of two or three hosts")
+}
+
+fn decide(space: &Ballots, order: Order) -> Outcome<Ballots> {
+    let options = Options { threads: 2, order, first_finding_only: true, ..Options::default() };
+    explore(space, &options, &|_| {}, &AtomicBool::new(false))
+}
+
+fn findings(outcome: &Outcome<Ballots>) -> Vec<Finding> {
+    outcome.findings.iter().map(|found| found.finding).collect()
+}
+
+#[test]
+fn two_hosts_and_any_number_of_acquires_are_safe() {
+    let space = world(2, Profile::HARDENED, CALM);
+    let outcome = decide(&space, Order::DepthFirst);
+    assert!(outcome.is_complete());
+    assert_eq!(findings(&outcome), []);
+    assert_eq!(outcome.unique, 42_182);
+    assert_eq!(outcome.owning.several, 0);
+    assert!(outcome.owning.hosts[0] > 0 && outcome.owning.hosts[1] > 0, "both come to own it");
+    for mark in ["retry after a higher ballot", "adoption of another's value", "abort by a higher version"] {
+        assert!(space.reached().contains(&(mark, true)), "{mark}");
+    }
+}
+
+#[test]
+fn from_every_state_of_two_hosts_a_grant_can_be_reached() {
+    let space = world(2, Profile::HARDENED, CALM);
+    let stuck = stuck(&space, &Options::default(), &|_| {}, &AtomicBool::new(false));
+    assert_eq!(stuck.states, Some(0));
+}
+
+// 1. A wins version 2, uses it and gives it back. B has looked before that and adopts A's value late.
+// 2. A wins version 3 meanwhile; B's commit brings the leader of version 2 back.
+// 3. A believes it, and wins version 2 once more.
+#[test]
+fn without_any_fault_3_8_5_grants_a_version_twice() {
+    let space = world(2, Profile::SANLOCK_3_8_5, CALM);
+    let outcome = decide(&space, Order::BreadthFirst);
+    assert_eq!(findings(&outcome), [Finding::Violated(Property::Agreement)]);
+    let path = outcome.findings[0].path.as_ref().expect("paths are kept");
+    assert_eq!(path.actions.len(), 31);
+
+    let mut world = World::new(setup(2, Profile::SANLOCK_3_8_5), Limits::TOLERANCE);
+    space.follow(&path.start, &path.actions, &mut world, &mut ()).expect("the simulator's world goes the same way");
+    assert_eq!(world.violation().map(|violation| violation.property), Some(Property::Agreement));
+}
+
+#[test]
+fn each_decision_of_the_ballot_is_needed_somewhere() {
+    let late = BallotPlan { late_writes: None, ..CALM };
+    let crashes = BallotPlan { crashes: None, ..CALM };
+    for (decision, plan) in [("own_vote", crashes), ("winner", crashes), ("outstanding_write", late)] {
+        let profile = Profile::HARDENED.without(decision).expect("it is a decision");
+        let outcome = decide(&world(2, profile, plan), Order::BreadthFirst);
+        assert!(matches!(findings(&outcome)[..], [Finding::Violated(_)]), "{decision}");
+    }
+}
+
+#[test]
+fn reductions_change_no_verdict() {
+    let violated = (Profile::SANLOCK_3_8_5, BallotPlan { crashes: Some(1), ..ONE_EACH });
+    let late = (Profile::SANLOCK_3_8_5, BallotPlan { late_writes: Some(1), ..ONE_EACH });
+    let holds = (Profile::HARDENED, ONE_EACH);
+    let crash = (Profile::HARDENED, BallotPlan { crashes: Some(1), ..ONE_EACH });
+    for (profile, plan) in [violated, late, holds, crash] {
+        let of = |reductions| {
+            let space = world(2, profile, BallotPlan { reductions, ..plan });
+            let outcome = decide(&space, Order::BreadthFirst);
+            (findings(&outcome), outcome.is_complete(), outcome.unique)
+        };
+        let reduced = of(Reductions::ALL);
+        for name in ["completion", "partial_order"] {
+            let whole = of(Reductions::ALL.without(name).expect("it is a reduction"));
+            assert_eq!((&whole.0, whole.1), (&reduced.0, reduced.1), "{name}");
+            assert!(whole.2 >= reduced.2, "{name} makes the world smaller");
+        }
+    }
+}
+
+// The proofs of the canonical numbers.
+
+/// A source of numbers that is the same in every run (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % end
+    }
+}
+
+/// The largest number that a raw state may have, so that a step finds room.
+const ENOUGH: u64 = 27;
+
+impl Ballots {
+    /// A step as it is, its numbers left alone.
+    fn raw_step(&self, row: &Row, action: Move) -> Row {
+        let mut parts = row.parts;
+        for other in (0..self.here()).filter(|other| action.sampled_before >> other & 1 == 1) {
+            let index = self.hosts.get(parts[other]).looks.expect("it looks");
+            parts[other] = self.stepped(&parts, other as u8, Kind::Sample(index)).expect("no engine runs").host;
+        }
+        let stepped = self.stepped(&parts, action.host, action.kind).expect("the engine does not panic");
+        parts[usize::from(action.host)] = stepped.host;
+        if let Some((place, sector)) = stepped.landed {
+            parts[usize::from(place)] = sector;
+        }
+        self.judge(&mut parts, stepped.effects, action);
+        self.as_it_is(parts)
+    }
+
+    /// What may happen, gaps being what they are.
+    fn raw_actions(&self, row: &Row) -> Vec<Move> {
+        let mut actions = Vec::new();
+        self.actions(row, &mut actions);
+        actions.retain(|action| action.stretch == 0);
+        actions
+    }
+
+    /// A raw state and the canonical one that stands for it agree: the same may happen, and whatever happens leads to
+    /// states that agree again, by one of the ways in which the gaps may be stretched.
+    fn agree(&self, raw: &Row, canonical: &Row) -> Result<(), TestCaseError> {
+        let mut stretched = Vec::new();
+        self.actions(canonical, &mut stretched);
+        let raw_actions = self.raw_actions(raw);
+        let plain = stretched.iter().filter(|action| action.stretch == 0).copied().collect::<Vec<_>>();
+        prop_assert_eq!(&raw_actions, &plain, "{}\n{}", self.tell_state(raw), self.tell_state(canonical));
+        prop_assert_eq!(self.owners(raw), self.owners(canonical));
+        for action in raw_actions {
+            let wanted = self.row(self.raw_step(raw, action).parts);
+            let ways = stretched.iter().filter(|it| Move { stretch: 0, ..**it } == action);
+            let found = ways.map(|it| self.next(canonical, *it).expect("it may happen")).collect::<Vec<_>>();
+            prop_assert!(
+                found.contains(&wanted),
+                "{}\nfrom\n{}\ncanonically\n{}\nleads to\n{}\nand not to\n{}\n{}",
+                self.tell_action(raw, action),
+                self.tell_state(raw),
+                self.tell_state(canonical),
+                self.tell_state(&wanted),
+                self.tell_state(&found[0]),
+                self.difference(&wanted, &found[0]),
+            );
+        }
+        Ok(())
+    }
+
+    /// Another state that the same canonical one stands for: clocks of versions, ballots and lives moved on, gaps that
+    /// stand for more made wider, and what was forgotten made up anew.
+    fn spread(&self, canonical: &Row, dice: &mut Dice) -> Row {
+        let mut parts = canonical.parts;
+        let renaming = Renaming::spreading(self.sets(&parts), &self.ground, &mut |end| dice.below(end));
+        let floor = renaming.new_floor();
+        self.rename(&mut parts, renaming);
+        for host in 0..self.here() {
+            let part = self.sectors.get(parts[BLOCKS + host]);
+            let block = match part.sector {
+                Sector::HostBlock(block) if block == (HostBlock { mbal: block.mbal, ..HostBlock::default() }) => block,
+                _ => continue,
+            };
+            if floor > 2 && dice.below(2) == 0 && !self.ground.flags_outlive {
+                let block = HostBlock {
+                    lver: Lver(1 + dice.below(floor as usize - 2) as u64),
+                    bal: Mbal(block.mbal.0),
+                    inp: self.ground.ids[dice.below(self.here())],
+                    inp2: Generation(1),
+                    ..block
+                };
+                let position = Position::Block(host as u8);
+                parts[BLOCKS + host] = self.sector_part(position, Sector::HostBlock(block));
+            }
+        }
+        self.as_it_is(parts)
+    }
+
+    /// The lines in which two states differ inside.
+    fn difference(&self, one: &Row, other: &Row) -> String {
+        let lines = |row: &Row| {
+            let hosts = row.parts[..self.here()].iter().map(|id| format!("{:#?}", self.hosts.get(*id).host));
+            let referee = format!("{:#?}", self.referees.get(row.parts[REFEREE]).referee);
+            hosts.chain([referee]).collect::<String>().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let pairs = lines(one).into_iter().zip(lines(other)).enumerate();
+        let differing = pairs.filter(|(_, (one, other))| one != other).take(8);
+        differing.map(|(line, (one, other))| format!("line {line}: {one} | {other}\n")).collect()
+    }
+
+    /// A canonical state in which a block has a ballot number. (Before that, the lowest number of all would be taken for
+    /// the rank of a vote, which canonical states have instead of the numbers of old ballots.)
+    fn somewhere(&self, dice: &mut Dice) -> Row {
+        let mut row = self.initial()[0];
+        let far = dice.below(60);
+        for step in 0.. {
+            let mut actions = Vec::new();
+            self.actions(&row, &mut actions);
+            let numbered = self.sets(&row.parts).forgetful(&self.ground) || self.ground.may_zero;
+            if actions.is_empty() {
+                row = self.initial()[0];
+            } else if step >= far && numbered {
+                break;
+            } else {
+                row = self.next(&row, actions[dice.below(actions.len())]).expect("it may happen");
+            }
+        }
+        row
+    }
+
+    fn walk_and_compare(&self, seed: u64, steps: usize) -> Result<(), TestCaseError> {
+        let mut dice = Dice(seed | 1);
+        let mut raw = self.somewhere(&mut dice);
+        for _ in 0..steps {
+            let canonical = self.row(raw.parts);
+            if self.finding(&canonical).is_some() || self.sets(&raw.parts).largest() > ENOUGH {
+                raw = self.somewhere(&mut dice);
+                continue;
+            }
+            self.agree(&raw, &canonical)?;
+            let spread = self.spread(&canonical, &mut dice);
+            prop_assert_eq!(self.row(spread.parts), canonical, "{}", self.tell_state(&spread));
+            if self.sets(&spread.parts).largest() <= ENOUGH {
+                self.agree(&spread, &canonical)?;
+            }
+            let actions = self.raw_actions(&raw);
+            match actions.is_empty() {
+                true => raw = self.somewhere(&mut dice),
+                false => raw = self.raw_step(&raw, actions[dice.below(actions.len())]),
+            }
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn canonical_states_of_two_hosts_stand_for_all_others(seed in any::<u64>()) {
+        world(2, Profile::HARDENED, EVERYTHING).walk_and_compare(seed, 400)?;
+    }
+
+    #[test]
+    fn canonical_states_of_three_hosts_stand_for_all_others(seed in any::<u64>()) {
+        world(3, Profile::HARDENED, EVERYTHING).walk_and_compare(seed, 200)?;
+    }
+
+    #[test]
+    fn canonical_states_of_3_8_5_stand_for_all_others(seed in any::<u64>()) {
+        world(2, Profile::SANLOCK_3_8_5, EVERYTHING).walk_and_compare(seed, 400)?;
+    }
+
+    #[test]
+    fn canonical_states_of_unfused_steps_stand_for_all_others(seed in any::<u64>()) {
+        let reductions = Reductions { completion: false, partial_order: false, ..Reductions::ALL };
+        world(2, Profile::HARDENED, BallotPlan { reductions, ..EVERYTHING }).walk_and_compare(seed, 400)?;
+    }
+}
+
+#[test]
+fn states_and_moves_are_told_in_words() {
+    let space = world(2, Profile::HARDENED, CALM);
+    let row = space.initial()[0];
+    assert_eq!(
+        space.tell_state(&row),
+        "A (host id 1, life 1): its client asks for the resource\n    looks at leader and blocks\n\
+         B (host id 2, life 1): its client asks for the resource\n    looks at leader and blocks\n\
+         the leader: version 1: free, written by nobody\nA's block: never written\nB's block: never written"
+    );
+    assert_eq!((PARTS, REFEREE, HOSTS), (8, 7, 3));
+}

@@ -74,7 +74,8 @@ impl Renamed for HostState {
     }
 
     fn visit_writable(&mut self, at: usize, setting: &Setting, numbers: &mut dyn Numbers) {
-        HostState::visit_writable(self, setting.layout.slots[setting.slot_of[at]], numbers);
+        let me = setting.layout.slots[setting.slot_of[at]];
+        HostState::visit_writable(self, me, setting.setup.disks[0].sector_size, numbers);
     }
 }
 

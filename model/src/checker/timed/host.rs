@@ -3,7 +3,7 @@
 
 use crate::world::wdmd::Wdmd;
 use lease_core::Engine;
-use lease_core::format::Sector;
+use lease_core::format::{DeltaLease, Sector};
 use lease_core::numbers::{Generation, HostId, Numbers, Second, Time, Visit};
 use lease_core::seam::{Input, ReadData, Slot, Task};
 
@@ -128,14 +128,21 @@ impl HostState {
     }
 
     /// Shows every generation that may still be written to the delta lease of `me`.
-    pub(super) fn visit_writable(&mut self, me: HostId, numbers: &mut dyn Numbers) {
+    pub(super) fn visit_writable(&mut self, me: HostId, unit: u32, numbers: &mut dyn Numbers) {
         for ghost in &mut self.ghosts {
             ghost.sector.visit(numbers);
         }
         let Some(on) = &mut self.on else { return };
         for io in &mut on.ios {
-            if let IoKind::Write(sector) = &mut io.kind {
-                sector.visit(numbers);
+            match &mut io.kind {
+                IoKind::Write(sector) => sector.visit(numbers),
+                // Whoever saw a generation writes it again, or the next.
+                IoKind::Sampled(data) => {
+                    let index = if data.len() == u64::from(unit) { 0 } else { me.0 - 1 };
+                    let (_, mut lease) = DeltaLease::peek(&data.sector_at(index, unit));
+                    numbers.generation(me, &mut lease.owner_generation);
+                }
+                IoKind::Read { .. } | IoKind::Landed => {}
             }
         }
         if let Some(engine) = &mut on.engine {
