@@ -29,6 +29,9 @@ pub struct Parameters {
     pub drift_ppm: u64,
     /// Times io_timeout from one renewal to the next (2). sanlock compiles it in; small worlds shrink it.
     pub renewal_interval: u64,
+    /// Times io_timeout from the write of a join to its confirmation (2): whoever looked before that write is done with
+    /// a write of its own by then. sanlock compiles it in; worlds in which no two hosts want one host id may shrink it.
+    pub join_confirmation: u64,
     /// Times io_timeout from the last successful renewal to the failure of a lockspace (8). sanlock compiles it in, and
     /// it must be the same everywhere; small worlds shrink it.
     pub failure_age: u64,
@@ -52,6 +55,7 @@ impl Default for Parameters {
             peer_fire_timeout: 60,
             drift_ppm: 200,
             renewal_interval: 2,
+            join_confirmation: 2,
             failure_age: 8,
             use_watchdog: true,
             kill_grace: 40,
@@ -248,6 +252,11 @@ impl Parameters {
     /// Seconds from one renewal to the next with this io_timeout.
     pub const fn renewal_interval(&self, io_timeout: u64) -> u64 {
         self.renewal_interval * io_timeout
+    }
+
+    /// Seconds from the write of a join to its confirmation, where the owner before had this io_timeout.
+    pub const fn join_confirmation(&self, io_timeout: u64) -> u64 {
+        self.join_confirmation * io_timeout
     }
 
     /// Seconds from the last successful renewal to the failure of a lockspace with this io_timeout.

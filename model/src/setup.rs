@@ -3,7 +3,7 @@
 use crate::limits::Limits;
 use lease_core::format::{Geometry, Name, SectorKind};
 use lease_core::numbers::{HostId, Time};
-use lease_core::profile::Config;
+use lease_core::profile::{Config, Parameters, Profile};
 use lease_core::seam::{DiskId, Place};
 
 /// Index of a host in [`Setup::hosts`].
@@ -329,3 +329,45 @@ impl Setup {
 pub const MOST_DRIFT_TOLERATED: i32 = 200;
 /// The largest drift at all: a clock that runs at half or at one and a half times the rate.
 pub const MOST_DRIFT_BEYOND: i32 = 500_000;
+
+impl Setup {
+    /// The smallest cluster in which a lease is contended for: so many hosts (up to 26), one disk, one lockspace, one
+    /// resource; healthy watchdogs, clocks without drift, io_timeout 10.
+    pub fn contenders(hosts: u8, profile: Profile) -> Setup {
+        let geometry = Geometry::S512A1M;
+        let place = |area: u64| Place { disk: DiskId(0), offset: area * geometry.align() };
+        let name = |text: &str| Name::new(text.as_bytes()).expect("a short name");
+        let wdmd = if profile == Profile::SANLOCK_3_8_5 { WdmdProfile::SANLOCK_3_8_5 } else { WdmdProfile::HARDENED };
+        let host = |host: u8| HostSetup {
+            label: char::from(b'A' + host).to_string(),
+            config: Config {
+                host_name: name(&format!("host-{}", char::from(b'a' + host))),
+                profile,
+                parameters: Parameters { workers: 1, ..Parameters::default() },
+            },
+            wdmd,
+            test_interval: 10,
+            device: Device::Exact,
+            memberships: vec![Membership {
+                lockspace: LockspaceIx(0),
+                host_id: HostId(u64::from(host) + 1),
+                io_timeout: 10,
+            }],
+            clock: Time::from_secs(1_000),
+            drift_ppm: 0,
+        };
+        let sectors = 2 * geometry.align() / u64::from(geometry.sector());
+        Setup {
+            disks: vec![DiskSetup { sector_size: geometry.sector(), sectors }],
+            lockspaces: vec![LockspaceSetup { name: name("LS"), place: place(0), geometry, io_timeout: 10 }],
+            resources: vec![ResourceSetup {
+                lockspace: LockspaceIx(0),
+                name: name("R1"),
+                place: place(1),
+                geometry,
+                num_hosts: u64::from(hosts),
+            }],
+            hosts: (0..hosts).map(host).collect(),
+        }
+    }
+}

@@ -85,6 +85,7 @@ stories! {
     "check-role-daemon-kills",
     "check-role-real",
     "check-role-stalls",
+    "check-role-stalls-jitter",
     "check-three-1-3-2",
 }
 

@@ -20,9 +20,6 @@ const RENEWAL_PAUSE: Span = Span::from_millis(500);
 const LONG_WAIT_SLACK: Span = Span::from_millis(250);
 /// How long a thread that ends waits for I/O it gave up (delta-lease §4).
 const DRAIN: Span = Span::from_secs(120);
-/// Times io_timeout from the write of a join to its confirmation (delta-lease §2): whoever looked before that write is
-/// done with a write of its own by then. So it hangs on the time-out of I/O, not on the renewal interval.
-const CONFIRM: u64 = 2;
 /// Bytes that tell the sizes of a lockspace (delta-lease §6).
 const SIZES: u64 = 4096;
 /// Major version of delta lease records, the upper half of their version word (ondisk §3).
@@ -332,7 +329,7 @@ impl Lockspace {
             },
             Thread::Write { record, second, theirs, .. } => match ended {
                 Ok(_) => {
-                    let until = cx.now.after(Span::from_secs(CONFIRM * theirs));
+                    let until = cx.now.after(Span::from_secs(cx.config.parameters.join_confirmation(theirs)));
                     cx.wake_within(thread_of(id), until, until.after(LONG_WAIT_SLACK));
                     self.thread = Thread::Confirm { record, second, until };
                     if self.stop {

@@ -91,18 +91,17 @@ impl<'a, S: Sink> Driver<'a, S> {
 
     /// Time passes for long, and no task that waits for I/O of a resource runs meanwhile, but for those named.
     pub(super) fn wait(&mut self, to: Instant, awake: &[(Host, Task)]) -> Result<(), String> {
-        let mut stalled = Vec::new();
-        for io in self.in_flight() {
-            let part = Part::Task(io.task);
-            let waits = matches!(io.task, Task::Worker(_) | Task::Resource) && !io.ghost;
-            if waits
-                && !awake.contains(&(io.host, io.task))
-                && !stalled.contains(&(io.host, part))
-                && self.world.stalled_since(io.host, part).is_none()
-            {
-                stalled.push((io.host, part));
-            }
+        let of_resource = |task: Task| matches!(task, Task::Worker(_) | Task::Resource);
+        let waiting = self.in_flight().into_iter().filter(|io| !io.ghost).map(|io| (io.host, io.task));
+        let mut tasks: Vec<(Host, Task)> = waiting.collect();
+        for host in self.world.hosts() {
+            tasks.extend(self.world.pending_wakes(host).map(|wake| (host, wake.task)));
         }
+        tasks.retain(|(host, task)| of_resource(*task) && !awake.contains(&(*host, *task)));
+        tasks.sort_unstable();
+        tasks.dedup();
+        let mut stalled: Vec<(Host, Part)> = tasks.into_iter().map(|(host, task)| (host, Part::Task(task))).collect();
+        stalled.retain(|(host, part)| self.world.stalled_since(*host, *part).is_none());
         for (host, part) in &stalled {
             self.now(&Action::Stall { host: *host, part: *part })?;
         }

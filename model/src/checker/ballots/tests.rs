@@ -8,51 +8,17 @@ use crate::checker::search::{Options, Order, Outcome, explore, stuck};
 use crate::checker::{Finding, Space};
 use crate::history::Property;
 use crate::limits::Limits;
-use crate::setup::{
-    Device, DiskSetup, HostSetup, LockspaceIx, LockspaceSetup, Membership, ResourceSetup, Setup, WdmdProfile,
-};
+use crate::setup::{Host, Process, Setup};
 use crate::world::World;
-use lease_core::format::{Geometry, HostBlock, Name, Sector};
-use lease_core::numbers::{Generation, HostId, Lver, Mbal, Time};
-use lease_core::profile::{Config, Parameters, Profile};
-use lease_core::seam::{DiskId, Place};
+use lease_core::format::{HostBlock, Sector};
+use lease_core::numbers::{Generation, Lver, Mbal};
+use lease_core::profile::Profile;
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-fn name(text: &str) -> Name {
-    Name::new(text.as_bytes()).expect("a short name")
-}
-
-fn setup(hosts: usize, profile: Profile) -> Arc<Setup> {
-    let geometry = Geometry::S512A1M;
-    let place = |area: u64| Place { disk: DiskId(0), offset: area * geometry.align() };
-    let host = |host: usize| HostSetup {
-        label: ["A", "B", "C"][host].to_owned(),
-        config: Config {
-            host_name: name(["alpha", "beta", "gamma"][host]),
-            profile,
-            parameters: Parameters { workers: 1, ..Parameters::default() },
-        },
-        wdmd: WdmdProfile::HARDENED,
-        test_interval: 10,
-        device: Device::Exact,
-        memberships: vec![Membership { lockspace: LockspaceIx(0), host_id: HostId(host as u64 + 1), io_timeout: 10 }],
-        clock: Time::from_secs(1_000),
-        drift_ppm: 0,
-    };
-    Arc::new(Setup {
-        disks: vec![DiskSetup { sector_size: 512, sectors: 2 * 2048 }],
-        lockspaces: vec![LockspaceSetup { name: name("LS"), place: place(0), geometry, io_timeout: 10 }],
-        resources: vec![ResourceSetup {
-            lockspace: LockspaceIx(0),
-            name: name("R1"),
-            place: place(1),
-            geometry,
-            num_hosts: hosts as u64,
-        }],
-        hosts: (0..hosts).map(host).collect(),
-    })
+fn setup(hosts: u8, profile: Profile) -> Arc<Setup> {
+    Arc::new(Setup::contenders(hosts, profile))
 }
 
 const CALM: BallotPlan = BallotPlan {
@@ -65,7 +31,7 @@ const CALM: BallotPlan = BallotPlan {
 const ONE_EACH: BallotPlan = BallotPlan { acquires: Some(1), ..CALM };
 const EVERYTHING: BallotPlan = BallotPlan { crashes: None, late_writes: None, ..CALM };
 
-fn world(hosts: usize, profile: Profile, plan: BallotPlan) -> Ballots {
+fn world(hosts: u8, profile: Profile, plan: BallotPlan) -> Ballots {
     Ballots::new(setup(hosts, profile), plan).expect("a world of two or three hosts")
 }
 
@@ -323,6 +289,45 @@ proptest! {
     fn canonical_states_of_unfused_steps_stand_for_all_others(seed in any::<u64>()) {
         let reductions = Reductions { completion: false, partial_order: false, ..Reductions::ALL };
         world(2, Profile::HARDENED, BallotPlan { reductions, ..EVERYTHING }).walk_and_compare(seed, 400)?;
+    }
+}
+
+/// The simulator's world goes wherever these worlds go, and comes to the same: who uses the resource, and in which
+/// version.
+fn compare_with_the_world(hosts: u8, plan: BallotPlan, seed: u64, far: usize) -> Result<(), TestCaseError> {
+    let space = world(hosts, Profile::HARDENED, plan);
+    let mut dice = Dice(seed | 1);
+    let start = space.initial()[0];
+    let (mut row, mut path) = (start, Vec::new());
+    for _ in 0..far {
+        // A ghost lives too short for the death of its host, and a step that stretches made-up gaps is made up.
+        let actions = space.raw_actions(&row);
+        let actions = actions.iter().filter(|it| !matches!(it.kind, Kind::CrashWithGhost(_))).collect::<Vec<_>>();
+        let Some(action) = actions.get(dice.below(actions.len().max(1))) else { break };
+        path.push(**action);
+        row = space.next(&row, **action).expect("it may happen");
+    }
+    let mut world = World::new(setup(hosts, Profile::HARDENED), Limits::TOLERANCE);
+    let followed = space.follow(&start, &path, &mut world, &mut ());
+    prop_assert!(followed.is_ok(), "{}", followed.unwrap_err());
+    prop_assert!(world.violation().is_none());
+    let uses = |host: u8| world.process(Host(host), Process(0)).is_some_and(|process| !process.uses.is_empty());
+    let owners = (0..hosts).map(|host| u8::from(uses(host)) << host).sum::<u8>();
+    prop_assert_eq!(owners, space.owners(&row));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_world_goes_wherever_two_hosts_go(seed in any::<u64>(), far in 1..60_usize) {
+        compare_with_the_world(2, BallotPlan { crashes: None, late_writes: None, ..CALM }, seed, far)?;
+    }
+
+    #[test]
+    fn the_world_goes_wherever_three_hosts_go(seed in any::<u64>(), far in 1..60_usize) {
+        compare_with_the_world(3, BallotPlan { crashes: None, ..CALM }, seed, far)?;
     }
 }
 

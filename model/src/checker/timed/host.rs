@@ -82,6 +82,8 @@ pub(super) enum IoKind {
     Write(Sector),
     /// On the disk, and not yet known to the daemon.
     Landed,
+    /// It will not take effect any more, which the daemon does not know yet.
+    Lost,
 }
 
 impl HostState {
@@ -112,7 +114,7 @@ impl HostState {
                     let kind = |index| lease_core::format::SectorKind::Delta(HostId(index + 1));
                     data.visit_sectors(unit, kind, numbers);
                 }
-                IoKind::Read { .. } | IoKind::Landed => {}
+                IoKind::Read { .. } | IoKind::Landed | IoKind::Lost => {}
             }
             numbers.second(&mut io.issued);
         }
@@ -142,7 +144,7 @@ impl HostState {
                     let (_, mut lease) = DeltaLease::peek(&data.sector_at(index, unit));
                     numbers.generation(me, &mut lease.owner_generation);
                 }
-                IoKind::Read { .. } | IoKind::Landed => {}
+                IoKind::Read { .. } | IoKind::Landed | IoKind::Lost => {}
             }
         }
         if let Some(engine) = &mut on.engine {

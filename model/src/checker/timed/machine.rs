@@ -145,12 +145,27 @@ impl<'a> Machine<'a> {
         if !self.world.plan.late_for_ever {
             self.host.ghosts.retain(|ghost| ghost.left > 0);
         }
-        let now = self.now;
+        let (now, io_timeout) = (self.now, u64::from(self.setup().memberships[0].io_timeout));
+        let failure_age = self.setup().config.parameters.failure_age(io_timeout);
         let Some(on) = &mut self.host.on else { return };
         if on.paused {
             return;
         }
         on.lost = 0;
+        // Renewal writes of a host that reaches its failure age are late from there on.
+        let failed = on.engine.as_ref().is_some_and(|engine| now.since(engine.last_success()) >= failure_age);
+        let late = self.world.plan.late_renewals;
+        // Writes of joins and leaves land within their time-out or never: whoever waits for others to be done with theirs
+        // relies on that. Whether the daemon that is to give them up runs makes no difference to the disk.
+        let joined = on.engine.as_ref().is_some_and(|engine| engine.generation() != Generation(0));
+        for io in &mut on.ios {
+            let renews = |sector: &Sector| joined && matches!(sector, Sector::Delta { lease, .. } if !lease.timestamp.is_free());
+            let IoKind::Write(sector) = &io.kind else { continue };
+            let over = if renews(sector) { failed && !late } else { now.since(io.issued) >= io_timeout };
+            if over {
+                io.kind = IoKind::Lost;
+            }
+        }
         if on.fires != Second::NEVER && on.fires <= now {
             self.marks |= marks::RESET;
             return self.go_down();
@@ -309,6 +324,7 @@ impl<'a> Machine<'a> {
                 self.landed(issued);
                 IoResult::Written
             }
+            IoKind::Lost => VANISHED,
             IoKind::Read { .. } | IoKind::Write(_) => unreachable!("it has taken effect"),
         };
         let area = matches!(result, IoResult::Read(_));

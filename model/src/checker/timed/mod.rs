@@ -10,6 +10,8 @@
 //!   ticks happens at the start of the second. With jitter the hosts tick in any order within a round.
 //! * I/O on delta leases takes any time; the time-outs of the engine come with its ticks. I/O of a resource runs through
 //!   at once with what asked for it.
+//!   Writes of joins and leaves land within io_timeout, or never; writes of renewals before the failure age of their
+//!   host, unless the plan wants them late: then within 8N + W of their issue, dead or alive.
 //! * Hosts crash and boot again at any time. A host whose join failed, or whose failed lockspace was cleared without a
 //!   reset, joins again only after a reboot.
 //! * Clients do not obey signals unless they choose to: killed or not, a process goes on until it exits or its host is

@@ -94,6 +94,7 @@ impl Timed {
                 IoKind::Read { .. } => "a read is under way".to_string(),
                 IoKind::Sampled(_) => "a read was sampled and is not answered".to_string(),
                 IoKind::Write(_) => "a write is under way".to_string(),
+                IoKind::Lost => "a write is lost and not answered".to_string(),
                 IoKind::Landed => "a write landed and is not answered".to_string(),
             });
         }

@@ -29,6 +29,7 @@ pub(super) fn setup(hosts: usize, (renewal, failure, fire): (u64, u64, u64)) -> 
         watchdog_fire_timeout: fire,
         peer_fire_timeout: fire,
         renewal_interval: renewal,
+        join_confirmation: renewal.min(2),
         failure_age: failure,
         kill_grace: fire.min(4),
         drift_ppm: 0,
