@@ -25,6 +25,9 @@ pub struct Parameters {
     /// The longest watchdog fire timeout of any host in the cluster, in seconds. It is not on disk, so it has to be
     /// told. Only a profile that asks for [`PeerFireTimeout::ClusterMax`] looks at it.
     pub peer_fire_timeout: u64,
+    /// The longest io_timeout of any host in the cluster, in seconds; 0: no longer than this host's own. Only a profile
+    /// that asks for [`JoinConfirmation::ClusterMax`] looks at it.
+    pub peer_io_timeout: u64,
     /// How far a host's clock rate may be off, in parts per million. Only [`DriftAllowance::Waited`] looks at it.
     pub drift_ppm: u64,
     /// Times io_timeout from one renewal to the next (2). sanlock compiles it in; small worlds shrink it.
@@ -53,6 +56,7 @@ impl Default for Parameters {
         Parameters {
             watchdog_fire_timeout: 60,
             peer_fire_timeout: 60,
+            peer_io_timeout: 0,
             drift_ppm: 200,
             renewal_interval: 2,
             join_confirmation: 2,
@@ -239,6 +243,20 @@ decisions! {
         /// It starts no further I/O.
         Stops
     }
+    /// How long does a join wait before it looks whether its write still stands?
+    join_confirmation: JoinConfirmation {
+        /// Twice the io_timeout of the record that it found: a host with a longer one may still be writing.
+        Found,
+        /// Twice the longest io_timeout in the cluster, as configured, or its own or the one found if that is longer.
+        ClusterMax
+    }
+    /// How long does a join wait for a host id that another host holds and does not renew?
+    held_by_another: HeldByAnother {
+        /// Until that host is dead.
+        Dead,
+        /// Until no renewal that it may have begun before its failure can still land.
+        WritesOver
+    }
     /// What becomes of the slot when a join is aborted after its write? (bugs L15)
     aborted_join: AbortedJoin {
         /// It stays owned on disk.
@@ -277,6 +295,26 @@ impl Config {
         match self.profile.peer_fire_timeout {
             PeerFireTimeout::Own => self.parameters.watchdog_fire_timeout,
             PeerFireTimeout::ClusterMax => self.parameters.peer_fire_timeout.max(self.parameters.watchdog_fire_timeout),
+        }
+    }
+
+    /// Seconds that a join waits for a host id that is held, by a host with this io_timeout, and not renewed.
+    pub fn held_age(&self, io_timeout: u64, by_another: bool) -> u64 {
+        let dead = self.dead_age(io_timeout);
+        match self.profile.held_by_another {
+            // A killed daemon's I/O is over before the next one starts.
+            HeldByAnother::WritesOver if by_another => dead + self.parameters.failure_age(io_timeout),
+            HeldByAnother::WritesOver | HeldByAnother::Dead => dead,
+        }
+    }
+
+    /// Seconds from a join's write to the look whether it stands, where the record found had this io_timeout.
+    pub fn join_confirmation(&self, found: u64, own: u64) -> u64 {
+        match self.profile.join_confirmation {
+            JoinConfirmation::Found => self.parameters.join_confirmation(found),
+            JoinConfirmation::ClusterMax => {
+                self.parameters.join_confirmation(found.max(own).max(self.parameters.peer_io_timeout))
+            }
         }
     }
 

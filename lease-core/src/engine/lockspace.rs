@@ -329,7 +329,7 @@ impl Lockspace {
             },
             Thread::Write { record, second, theirs, .. } => match ended {
                 Ok(_) => {
-                    let until = cx.now.after(Span::from_secs(cx.config.parameters.join_confirmation(theirs)));
+                    let until = cx.now.after(Span::from_secs(cx.config.join_confirmation(theirs, self.io_timeout)));
                     cx.wake_within(thread_of(id), until, until.after(LONG_WAIT_SLACK));
                     self.thread = Thread::Confirm { record, second, until };
                     if self.stop {
@@ -528,7 +528,8 @@ impl Lockspace {
             }
             cx.rare(Rare::WaitedForOwnLife);
         }
-        let until = cx.now.after(Span::from_secs(cx.config.dead_age(theirs)));
+        let by_another = !record.owner_name.same(&cx.config.host_name);
+        let until = cx.now.after(Span::from_secs(cx.config.held_age(theirs, by_another)));
         cx.wake_within(thread_of(id), until, until.after(LONG_WAIT_SLACK));
         self.thread = Thread::WaitHeld { first: record, until };
         if self.stop {

@@ -202,7 +202,9 @@ impl Wdmd {
         // Of several renewals that wait to be read one after the other, the last counts.
         let before = std::mem::take(&mut self.queue);
         for mut letter in before {
-            if let Letter::Message { message: WatchdogMessage::TestLive { renewal, expire }, lockspace, .. } = &mut letter {
+            if let Letter::Message { message: WatchdogMessage::TestLive { renewal, expire }, lockspace, .. } =
+                &mut letter
+            {
                 *renewal = Second::NEVER;
                 if *expire <= now {
                     *expire = LONG_AGO;
@@ -218,12 +220,6 @@ impl Wdmd {
             self.queue.push(letter);
         }
         self.due.0 = self.due.1;
-    }
-
-    /// When the device is not fed any more unless somebody renews; `None`: nobody is in use.
-    pub(crate) fn expires(&self) -> Option<Second> {
-        let used = self.clients.iter().filter(|client| client.used && client.expire != Second::NEVER);
-        used.map(|client| client.expire).min()
     }
 }
 

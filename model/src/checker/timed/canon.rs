@@ -358,4 +358,3 @@ const STRIDE: u64 = lease_core::format::Geometry::S512A1M.max_hosts();
 pub(super) fn present(disk: &Resource) -> Lver {
     disk.leader().map_or(Lver(0), |leader: &Leader| leader.lver)
 }
-

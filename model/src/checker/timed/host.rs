@@ -76,7 +76,10 @@ pub(super) struct Io {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum IoKind {
-    Read { offset: u64, length: u64 },
+    Read {
+        offset: u64,
+        length: u64,
+    },
     /// Sampled, and not yet seen by the daemon.
     Sampled(ReadData),
     Write(Sector),

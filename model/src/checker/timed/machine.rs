@@ -4,16 +4,16 @@
 use super::canon;
 use super::disk::{Disk, Layout, Place};
 use super::host::{Client, Ghost, HostState, Io, IoKind, On};
-use super::{Looks, What};
 use super::setting::Setting;
+use super::{Looks, What};
 use crate::setup::{Device, HostSetup};
 use crate::world::wdmd::{Letter, Wdmd};
 use lease_core::Engine;
 use lease_core::format::Sector;
 use lease_core::numbers::{Generation, Second, Time};
 use lease_core::seam::{
-    Answer, ClientId, Event, Input, IoResult, LastLife, LsId, Output, ReadData, RequestId, Slot, Takeable,
-    Task, WatchdogAnswer, WatchdogMessage,
+    Answer, ClientId, Event, Input, IoResult, LastLife, LsId, Output, ReadData, RequestId, Slot, Takeable, Task,
+    WatchdogAnswer, WatchdogMessage,
 };
 
 /// What happened, one bit each: for `sometimes`, and for what a state cannot show.
@@ -69,7 +69,14 @@ pub(super) struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     /// `now`: the second of the host's clock; that of a tick is the new one.
-    pub(super) fn new(world: &'a Setting, index: usize, host: HostState, disk: Disk, now: Second, looks: Looks) -> Machine<'a> {
+    pub(super) fn new(
+        world: &'a Setting,
+        index: usize,
+        host: HostState,
+        disk: Disk,
+        now: Second,
+        looks: Looks,
+    ) -> Machine<'a> {
         Machine { world, index, host, disk, now, looks, marks: 0 }
     }
 
@@ -159,7 +166,8 @@ impl<'a> Machine<'a> {
         // relies on that. Whether the daemon that is to give them up runs makes no difference to the disk.
         let joined = on.engine.as_ref().is_some_and(|engine| engine.generation() != Generation(0));
         for io in &mut on.ios {
-            let renews = |sector: &Sector| joined && matches!(sector, Sector::Delta { lease, .. } if !lease.timestamp.is_free());
+            let renews =
+                |sector: &Sector| joined && matches!(sector, Sector::Delta { lease, .. } if !lease.timestamp.is_free());
             let IoKind::Write(sector) = &io.kind else { continue };
             let over = if renews(sector) { failed && !late } else { now.since(io.issued) >= io_timeout };
             if over {
@@ -177,7 +185,10 @@ impl<'a> Machine<'a> {
             let due = |on: &On| {
                 let tasks = [Task::Main, Task::Lockspace(LsId(0)), Task::Lockspace(LsId(1)), Task::Worker(0)];
                 let tasks = tasks.into_iter().chain([Task::Worker(1), Task::Resource]);
-                tasks.skip(index).map(|task| on.wake_of(task).is_some_and(|at| at.second() <= now).then_some(task)).next()
+                tasks
+                    .skip(index)
+                    .map(|task| on.wake_of(task).is_some_and(|at| at.second() <= now).then_some(task))
+                    .next()
             };
             let Some(on) = &mut self.host.on else { return };
             if on.daemon_stopped || on.engine.is_none() {
@@ -465,7 +476,8 @@ impl<'a> Machine<'a> {
             Output::WakeWithin { task, earliest, .. } => {
                 // Whole seconds: what is asked for later in this second comes with the next tick.
                 let now = self.now;
-                let second = if earliest.second() == now && earliest > now.start() { now.after(1) } else { earliest.second() };
+                let second =
+                    if earliest.second() == now && earliest > now.start() { now.after(1) } else { earliest.second() };
                 self.on().set_wake(task, Some(second.start()));
                 None
             }

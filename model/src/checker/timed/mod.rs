@@ -407,8 +407,7 @@ impl Timed {
             }
             What::Complete(slot) | What::Land(slot) => {
                 let on = host.on.as_ref().expect("only a host that is on has I/O");
-                let reads =
-                    |io: &host::Io| io.slot.0 == u16::from(slot) && matches!(io.kind, IoKind::Read { .. });
+                let reads = |io: &host::Io| io.slot.0 == u16::from(slot) && matches!(io.kind, IoKind::Read { .. });
                 if on.ios.iter().any(reads) { leases } else { Looks::NOWHERE }
             }
             What::Ask | What::Release | What::Exit | What::ContinueDaemon => Looks::EVERYWHERE,
@@ -466,8 +465,8 @@ impl Timed {
                 let Machine { host, disk, marks, .. } = machine;
                 let lease = (disk.leases[slot] != before.leases[slot])
                     .then(|| self.leases[slot].id(Part::new(disk.leases[slot].clone(), slot, setting)));
-                let resource = (disk.resource != before.resource)
-                    .then(|| self.resources.id(Part::new(disk.resource, 0, setting)));
+                let resource =
+                    (disk.resource != before.resource).then(|| self.resources.id(Part::new(disk.resource, 0, setting)));
                 let host = self.hosts[index].id(Part::new(host, index, setting));
                 Effect { host, lease, resource, marks, panicked: None }
             }
@@ -572,13 +571,7 @@ impl Space for Timed {
         self.finding_text(state)
     }
 
-    fn follow<S: Sink>(
-        &self,
-        _start: &State,
-        _path: &[Action],
-        _world: &mut World,
-        _sink: &mut S,
-    ) -> Result<(), Lost> {
+    fn follow<S: Sink>(&self, _start: &State, _path: &[Action], _world: &mut World, _sink: &mut S) -> Result<(), Lost> {
         Err(Lost { step: 0, why: "worlds with time are not followed yet".to_string() })
     }
 

@@ -82,7 +82,9 @@ impl Timed {
             let setting = &self.setting;
             match part {
                 RESOURCE => self.resources.id(self.resources.get(id).renamed(0, setting, targets, present)),
-                8.. => self.leases[part - 8].id(self.leases[part - 8].get(id).renamed(part - 8, setting, targets, present)),
+                8.. => {
+                    self.leases[part - 8].id(self.leases[part - 8].get(id).renamed(part - 8, setting, targets, present))
+                }
                 host => self.hosts[host].id(self.hosts[host].get(id).renamed(host, setting, targets, present)),
             }
         })
@@ -131,7 +133,8 @@ impl Timed {
             Wrong::Panicked(message) => self.messages.hash(message) << 16 | 0xff,
         };
         let parts = (0..hosts).map(|host| self.hosts[host].hash(state.hosts[host]));
-        let parts = parts.chain((0..self.setting.layout.slots.len()).map(|slot| self.leases[slot].hash(state.leases[slot])));
+        let parts =
+            parts.chain((0..self.setting.layout.slots.len()).map(|slot| self.leases[slot].hash(state.leases[slot])));
         for hash in parts.chain([self.resources.hash(state.resource)]) {
             print = mix(print ^ hash);
         }

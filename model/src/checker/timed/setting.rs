@@ -55,15 +55,18 @@ impl Setting {
             parameters.failure_age(n) + parameters.watchdog_fire_timeout
         };
         let late_within: Vec<u64> = (0..setup.hosts.len()).map(age).collect();
-        let deadline = setup.hosts.iter().zip(&late_within).map(|(host, age)| match host.config.profile.drift_allowance {
-            DriftAllowance::None => *age,
-            DriftAllowance::Waited => age + host.config.parameters.drift_allowance(*age),
-        });
+        let deadline =
+            setup.hosts.iter().zip(&late_within).map(|(host, age)| match host.config.profile.drift_allowance {
+                DriftAllowance::None => *age,
+                DriftAllowance::Waited => age + host.config.parameters.drift_allowance(*age),
+            });
         let deadline: Vec<u64> = deadline.collect();
         let dead = setup.hosts.iter().flat_map(|host| io_timeouts().map(|n| host.config.dead_age(n)));
-        let graces = setup.hosts.iter().zip(io_timeouts()).map(|(host, n)| {
-            host.config.parameters.failure_age(n) + host.config.parameters.kill_grace
-        });
+        let graces = setup
+            .hosts
+            .iter()
+            .zip(io_timeouts())
+            .map(|(host, n)| host.config.parameters.failure_age(n) + host.config.parameters.kill_grace);
         let oldest = dead.chain(graces).chain(deadline.iter().copied()).max().unwrap_or(0);
         let space = &setup.lockspaces[0];
         let joins = setup.hosts.iter().map(|host| Request::AddLockspace {

@@ -26,7 +26,11 @@ impl Timed {
             let name = self.setting.setup.resources[0].name;
             let _ = match leader.timestamp.is_free() {
                 true => writeln!(text, "{name}: free"),
-                false => writeln!(text, "{name}: owned by host id {}, generation {}", leader.owner_id, leader.owner_generation),
+                false => writeln!(
+                    text,
+                    "{name}: owned by host id {}, generation {}",
+                    leader.owner_id, leader.owner_generation
+                ),
             };
         }
         text

@@ -163,9 +163,8 @@ fn concrete(space: &Timed, state: &State, die: &mut Die) -> Raw {
     let mut stamps = BTreeMap::new();
     let generations = std::array::from_fn(|slot: usize| {
         let (mut table, mut value) = ([0; 16], 0);
-        let never = |lease: &Sector| {
-            matches!(lease, Sector::Delta { lease, .. } if lease.owner_generation == Generation(0))
-        };
+        let never =
+            |lease: &Sector| matches!(lease, Sector::Delta { lease, .. } if lease.owner_generation == Generation(0));
         if space.setting.constant[slot].is_some() || never(space.lease(state, slot)) {
             // What others see of an ideal observer never changes, and a slot that was never acquired is an anchor.
             return std::array::from_fn(|rank| rank as u64);
@@ -212,7 +211,10 @@ fn worlds() -> Vec<(&'static str, Timed)> {
     vec![
         ("role, everything", Timed::leases(hard(2), all)),
         ("pair", Timed::leases(hard(2), pair)),
-        ("pair, late renewals, everything", Timed::leases(hard(2), TimedPlan { role: false, late_renewals: true, ..all })),
+        (
+            "pair, late renewals, everything",
+            Timed::leases(hard(2), TimedPlan { role: false, late_renewals: true, ..all }),
+        ),
         ("three hosts in step", Timed::leases(hard(3), TimedPlan { jitter: false, ..pair })),
         ("pair, sanlock 3.8.5", Timed::leases(Arc::new(old), TimedPlan { stalls: true, ..pair })),
         ("two hosts at one slot", Timed::host_ids(Arc::new(one_slot), TimedPlan { stalls: true, ..pair })),
