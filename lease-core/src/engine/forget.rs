@@ -105,14 +105,14 @@ mod tests {
     use crate::format::Name;
     use crate::numbers::Time;
     use crate::profile::{Config, Parameters, Profile};
-    use crate::seam::LastLife;
+    use crate::seam::{LastLife, Outputs};
 
     #[test]
     fn an_engine_that_does_nothing_has_nothing_to_forget() {
         let name = Name::from_text("A").expect("short");
         let config = Config { host_name: name, profile: Profile::HARDENED, parameters: Parameters::default() };
         let now = Time::from_secs(1_000);
-        let mut engine = Engine::boot(config, LastLife::Gone, now, &mut Vec::new());
+        let mut engine = Engine::boot(config, LastLife::Gone, now, &mut Outputs::new());
         let before = engine.clone();
         engine.forget(now);
         assert_eq!(engine, before);

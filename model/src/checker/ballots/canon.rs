@@ -18,6 +18,8 @@ use lease_core::numbers::{Generation, HostId, Lver, Mbal, Numbers};
 const GAP: u32 = 2;
 /// Numbers that a state may have, after a step and before it is made canonical.
 const ROOM: usize = 32;
+/// Strides of ballot numbers that it may have.
+const STRIDES: u64 = 21;
 /// Hosts of a ballot world.
 pub(super) const HOSTS: usize = 3;
 
@@ -223,12 +225,16 @@ impl Sets {
         // The next ballot of all is the lowest possible while no block has a number.
         let anchor = u32::from(!self.forgetful(ground));
         let set = strides_of(self.mbals & telling | votes) | anchor;
-        // Where blocks may be set back, any number may come to be the highest on disk.
+        // A ballot climbs stride by stride, past the numbers of others: from the lowest that may climb on, every width
+        // matters. Where blocks may be set back, any number may come to be the highest on disk.
         let climbing = match ground.may_zero {
             true => set,
-            false => strides_of(self.climbing & telling | self.sampled) | 1 << self.top_stride() | anchor,
+            false => {
+                let from = strides_of(self.climbing & telling | self.sampled) | 1 << self.top_stride() | anchor;
+                set & !0 << from.trailing_zeros()
+            }
         };
-        Spaced { set, climbing: climbing & set }
+        Spaced { set, climbing }
     }
 
     /// Where strides begin: below are the numbers that tell nothing.
@@ -305,13 +311,13 @@ impl Sets {
 }
 
 /// Ballot numbers as a set: stride by stride, in each the hosts in the order of their ids.
-type Set = u128;
+type Set = u64;
 /// The numbers of the lowest stride.
 const STRIDE: Set = (1 << HOSTS) - 1;
 
 /// The highest member of a set, 0 of an empty one.
 fn top(set: Set) -> usize {
-    127 - (set | 1).leading_zeros() as usize
+    63 - (set | 1).leading_zeros() as usize
 }
 
 /// A set with the strides of its members filled up.
@@ -393,7 +399,7 @@ pub(super) struct Renaming {
     /// The ballots with votes that are not settled yet.
     voting: Set,
     /// Ranks of votes that become settled now, and new ranks of those that were.
-    settle: [u8; 128],
+    settle: [u8; 64],
     rank: [u8; ROOM],
     lives: [[u8; ROOM]; HOSTS],
 }
@@ -415,7 +421,7 @@ impl Renaming {
         stride: Renaming::SAME,
         telling: !0,
         voting: !0,
-        settle: [0; 128],
+        settle: [0; 64],
         rank: Renaming::SAME,
         lives: [Renaming::SAME; HOSTS],
     };
@@ -560,7 +566,7 @@ impl Ground {
         }
         let (stride, id) = (mbal.0 / self.stride, HostId(mbal.0 % self.stride));
         let host = self.ids.iter().position(|known| *known == id).expect("a ballot number is some host's");
-        assert!(stride < ROOM as u64, "a canonical state has small numbers, and a step makes them little larger");
+        assert!(stride < STRIDES, "a canonical state has small numbers, and a step makes them little larger");
         1 << (stride as usize * HOSTS + host)
     }
 }

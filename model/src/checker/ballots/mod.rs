@@ -28,6 +28,7 @@ use super::intern::{Interner, Memo, mix};
 use super::plan::BallotPlan;
 use super::{Finding, Lost, Space};
 use crate::happening::Sink;
+use crate::history::Property;
 use crate::setup::{ResourceIx, Setup};
 use crate::world::World;
 use lease_core::format::{Leader, Sector};
@@ -48,6 +49,8 @@ const BLOCKS: usize = HOSTS + 1;
 const REFEREE: usize = PARTS - 1;
 /// More rounds of renaming than any state needs.
 const ROUNDS: usize = 8;
+/// Bytes that an engine has on the heap, about: a lockspace, an acquire, their names.
+const HEAP: usize = 2048;
 /// Nothing: the part of a host that does not exist.
 const NOBODY: u32 = u32::MAX;
 
@@ -56,6 +59,8 @@ const NOBODY: u32 = u32::MAX;
 pub struct Row {
     fingerprint: u64,
     parts: [u32; PARTS],
+    /// In how many ways its gaps may have to be stretched.
+    stretches: u8,
 }
 
 impl Hash for Row {
@@ -366,7 +371,7 @@ impl Ballots {
         for _ in 0..ROUNDS {
             let sets = self.sets(&parts);
             if sets.canonical(&self.ground) {
-                return self.as_it_is(parts);
+                return Row { stretches: sets.stretches(&self.ground), ..self.as_it_is(parts) };
             }
             self.rename(&mut parts, sets.renaming(&self.ground));
         }
@@ -384,7 +389,7 @@ impl Ballots {
             };
             sum = sum.wrapping_add(mix(content ^ (place as u64) << 56));
         }
-        Row { fingerprint: mix(sum).max(1), parts }
+        Row { fingerprint: mix(sum).max(1), parts, stretches: 1 }
     }
 
     /// What a step of a host looks at besides the host.
@@ -635,7 +640,6 @@ impl Space for Ballots {
         if self.finding(state).is_some() {
             return;
         }
-        let stretches = self.sets(&state.parts).stretches(&self.ground);
         let looks = |part: &HostPart| self.ground.eager && part.looks.is_some();
         let lookers: u8 =
             self.hosts_of(&state.parts).enumerate().map(|(host, part)| u8::from(looks(part)) << host).sum();
@@ -645,7 +649,7 @@ impl Space for Ballots {
                 let overtaken = if part.host.lands_leader(*kind) { others } else { 0 };
                 for sampled_before in subsets(overtaken) {
                     let step = |stretch| Move { host: me as u8, kind: *kind, stretch, sampled_before };
-                    actions.extend((0..stretches).map(step));
+                    actions.extend((0..state.stretches).map(step));
                 }
             }
         }
@@ -696,6 +700,24 @@ impl Space for Ballots {
     fn owners(&self, state: &Row) -> u8 {
         let holds = |(me, part): (usize, &HostPart)| u8::from(matches!(part.host.client, Client::Holding(_))) << me;
         self.hosts_of(&state.parts).enumerate().map(holds).sum()
+    }
+
+    fn watched(&self) -> &'static [Property] {
+        &[Property::Exclusion, Property::Agreement, Property::Durable]
+    }
+
+    fn bytes(&self) -> u64 {
+        // A host is about that large with all that its engine has on the heap; the tables have room to grow.
+        let host = (size_of::<HostPart>() + size_of::<lease_core::Engine>() + HEAP) as u64;
+        let sector = size_of::<SectorPart>() as u64;
+        let step = 2 * (size_of::<StepKey>() + size_of::<Stepped>()) as u64;
+        let renamed = 2 * size_of::<(u8, u32, u32, u32)>() as u64;
+        let renaming = 2 * size_of::<Renaming>() as u64;
+        self.hosts.len() as u64 * host
+            + self.sectors.len() as u64 * sector
+            + self.steps.len() as u64 * step
+            + self.renamed.len() as u64 * renamed
+            + self.renamings.len() as u64 * renaming
     }
 
     fn is_crash(&self, action: Move) -> bool {

@@ -128,7 +128,7 @@ impl Dice {
 }
 
 /// The largest number that a raw state may have, so that a step finds room.
-const ENOUGH: u64 = 27;
+const ENOUGH: u64 = 18;
 
 impl Ballots {
     /// A step as it is, its numbers left alone.

@@ -11,8 +11,10 @@
 use super::disk::Resource;
 use super::host::HostState;
 use super::setting::Setting;
+use super::symmetry::{self, EXCHANGES};
 use lease_core::format::{Leader, Sector, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver, Mbal, Numbers, Second, Stamp, Time};
+use std::sync::OnceLock;
 
 /// Stands for "some, and it does not matter which".
 const SOME: u64 = 1;
@@ -43,6 +45,8 @@ pub(super) struct Part<T> {
     pub(super) value: T,
     /// Each once, in the order of the first visit.
     pub(super) numbers: Box<[Number]>,
+    /// See [`symmetry::hashes`].
+    hashes: OnceLock<Option<[u64; EXCHANGES]>>,
 }
 
 impl<T: PartialEq> PartialEq for Part<T> {
@@ -106,7 +110,15 @@ impl<T: Renamed> Part<T> {
         value.visit(at, setting, &mut list);
         list.writable = true;
         value.visit_writable(at, setting, &mut list);
-        Part { value, numbers: list.numbers.into() }
+        Part { value, numbers: list.numbers.into(), hashes: OnceLock::new() }
+    }
+
+    /// What it hashes to after each exchange of hosts.
+    pub(super) fn hashes(&self, setting: &Setting) -> &Option<[u64; EXCHANGES]>
+    where
+        T: std::fmt::Debug,
+    {
+        self.hashes.get_or_init(|| symmetry::hashes(setting, &self.value))
     }
 
     /// The same part with its numbers renamed.

@@ -182,6 +182,11 @@ impl Resource {
         }
     }
 
+    /// Whether any block says something.
+    pub(super) fn has_blocks(&self) -> bool {
+        self.blocks.iter().any(|block| *block != HostBlock::default())
+    }
+
     pub(super) fn visit(&mut self, slots: &[HostId], numbers: &mut dyn Numbers) {
         if self.leader == Sector::Zero {
             return;

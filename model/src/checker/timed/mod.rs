@@ -28,6 +28,7 @@ mod host;
 mod machine;
 mod row;
 mod setting;
+mod symmetry;
 mod tell;
 
 #[cfg(test)]

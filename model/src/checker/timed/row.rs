@@ -3,6 +3,7 @@
 use super::canon::{self, Number};
 use super::disk::SLOTS;
 use super::setting::HOSTS;
+use super::symmetry;
 use super::{State, Timed, Wrong};
 use crate::checker::intern::mix;
 use crate::history::Property;
@@ -50,14 +51,13 @@ impl Timed {
             rest = others;
             own
         };
-        for slot in 0..slots {
-            let targets = own(slot);
-            state.leases[slot] = self.rename(8 + slot, state.leases[slot], parts[slot], targets, present);
+        for (slot, id) in state.leases.iter_mut().take(slots).enumerate() {
+            *id = self.rename(8 + slot, *id, parts[slot], own(slot), present);
         }
-        for host in 0..hosts {
-            // Parts of slots that do not exist have no numbers, so they are passed over.
-            let targets = own(SLOTS + host);
-            state.hosts[host] = self.rename(host, state.hosts[host], parts[SLOTS + host], targets, present);
+        // Parts of slots that do not exist have no numbers, so they are passed over.
+        for (host, id) in state.hosts.iter_mut().take(hosts).enumerate() {
+            let part = SLOTS + host;
+            *id = self.rename(host, *id, parts[part], own(part), present);
         }
         let targets = own(SLOTS + HOSTS);
         state.resource = self.rename(RESOURCE, state.resource, parts[SLOTS + HOSTS], targets, present);
@@ -126,19 +126,51 @@ impl Timed {
                 Wrong::Nothing
             };
         }
-        let mut print = u64::from(state.ticked) << 8;
-        print |= match state.finding {
+        state.print = self.print(&state);
+        state
+    }
+
+    /// The fingerprint: the same for all states that are one but for an exchange of equal hosts.
+    fn print(&self, state: &State) -> u64 {
+        let setting = &self.setting;
+        let wrong = match state.finding {
             Wrong::Nothing => 0,
             Wrong::Violated(property) => 1 + property as u64,
             Wrong::Panicked(message) => self.messages.hash(message) << 16 | 0xff,
         };
-        let parts = (0..hosts).map(|host| self.hosts[host].hash(state.hosts[host]));
-        let parts =
-            parts.chain((0..self.setting.layout.slots.len()).map(|slot| self.leases[slot].hash(state.leases[slot])));
-        for hash in parts.chain([self.resources.hash(state.resource)]) {
-            print = mix(print ^ hash);
+        let fold = |ticked: u8, parts: &mut dyn Iterator<Item = u64>| {
+            parts.fold(u64::from(ticked) << 8 | wrong, |print, hash| mix(print ^ hash)).max(1)
+        };
+        let (hosts, slots) = (self.hosts(), setting.layout.slots.len());
+        let plain = || {
+            let of_hosts = (0..hosts).map(|host| self.hosts[host].hash(state.hosts[host]));
+            let of_slots = (0..slots).map(|slot| self.leases[slot].hash(state.leases[slot]));
+            fold(state.ticked, &mut of_hosts.chain(of_slots).chain([self.resources.hash(state.resource)]))
+        };
+        if setting.exchanges.len() == 1 {
+            return plain();
         }
-        state.print = print.max(1);
-        state
+        // Hosts, and the slots of the same hosts, then the resource.
+        let mut tables = [None; 2 * HOSTS + 1];
+        for host in 0..hosts {
+            let slot = setting.slot_of[host];
+            tables[host] = self.hosts[host].get(state.hosts[host]).hashes(setting).as_ref();
+            tables[HOSTS + host] = self.leases[slot].get(state.leases[slot]).hashes(setting).as_ref();
+        }
+        let resource = self.resources.get(state.resource);
+        if resource.value.has_blocks() || (0..hosts).any(|host| tables[host].is_none() || tables[HOSTS + host].is_none()) {
+            return plain();
+        }
+        tables[2 * HOSTS] = resource.hashes(setting).as_ref();
+        let prints = setting.exchanges.iter().enumerate().map(|(at, exchange)| {
+            let mut placed = [0; 2 * HOSTS + 1];
+            for host in 0..hosts {
+                placed[exchange[host]] = tables[host].map_or(0, |hashes| hashes[at]);
+                placed[HOSTS + exchange[host]] = tables[HOSTS + host].map_or(0, |hashes| hashes[at]);
+            }
+            placed[2 * HOSTS] = tables[2 * HOSTS].map_or(0, |hashes| hashes[at]);
+            fold(symmetry::moved(state.ticked, exchange), &mut placed.into_iter())
+        });
+        prints.min().expect("nobody is exchanged in one of them")
     }
 }

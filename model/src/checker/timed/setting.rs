@@ -1,6 +1,7 @@
 //! What never changes in a timed world: the set-up, the plan, where things lie, and the limits that numbers saturate at.
 
 use super::disk::{Disk, Layout, SLOTS};
+use super::symmetry::{self, Exchange};
 use crate::checker::plan::TimedPlan;
 use crate::setup::Setup;
 use lease_core::format::Sector;
@@ -34,6 +35,8 @@ pub(super) struct Setting {
     /// Whether an old record may come back, or two hosts write one: only then it must be remembered under which
     /// generation a host joined, since otherwise the generation on disk only grows.
     pub(super) generations_may_return: bool,
+    /// Exchanges of hosts that change nothing.
+    pub(super) exchanges: Vec<Exchange>,
     /// The delta leases of ideal observers as others see them.
     pub(super) constant: [Option<Sector>; SLOTS],
 }
@@ -46,7 +49,9 @@ impl Setting {
             let id = host.memberships[0].host_id;
             layout.slot(id).expect("every host id in use has a slot")
         });
-        let slot_of = slot_of.collect();
+        let slot_of: Vec<usize> = slot_of.collect();
+        let may_exchange = plan.reductions.symmetry && plan.jitter && !plan.role;
+        let exchanges = symmetry::exchanges(&setup, &slot_of, may_exchange);
         let generations_may_return = plan.late_renewals || layout.slots.len() < setup.hosts.len();
         let io_timeouts = || setup.hosts.iter().map(|host| u64::from(host.memberships[0].io_timeout));
         let age = |index: usize| {
@@ -94,6 +99,7 @@ impl Setting {
             acquire,
             release,
             generations_may_return,
+            exchanges,
             constant: [const { None }; SLOTS],
             setup,
         };
