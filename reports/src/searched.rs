@@ -92,6 +92,7 @@ impl Search<'_> {
     ///
     /// * "Holds" is said of complete searches alone, and only if they have as many states as the scenario states.
     /// * A complete search that does not find the violation that was expected is unexpected: it is not there.
+    /// * A complete search of a world in which nobody ever owns anything says nothing: an empty world holds, too.
     /// * A search up to the bound of its scenario is undecided, and that is as expected if the scenario says so.
     pub fn judge(self) -> Judged {
         let states = self.searched.unique_states;
@@ -104,6 +105,10 @@ impl Search<'_> {
                 (Word::Violated, Standing::Unexpected, format!("expected {expected}, found another: {what}"))
             }
             (Some((_, what)), _, _) => (Word::Violated, Standing::Unexpected, what.clone()),
+            (None, Went::ToItsEnd, _) if self.searched.owning.hosts.iter().all(|(_, states)| *states == 0) => {
+                let why = format!("complete, but nobody owns anything in any of its {states} states: it says nothing");
+                (Word::Undecided, Standing::Unexpected, why)
+            }
             (None, Went::ToItsEnd, Expected::Violated(expected)) => {
                 let why = format!("expected {expected} to be violated, found that it holds in all of {states} states");
                 (Word::Holds, Standing::Unexpected, why)
@@ -182,6 +187,14 @@ pub(crate) mod tests {
             searched: searched.with_odds(),
             seconds: 0.5,
         }
+    }
+
+    #[test]
+    fn a_world_in_which_nobody_owns_anything_says_nothing() {
+        let mut search = search(&Expected::Holds);
+        search.searched.owning.hosts = vec![("A".to_owned(), 0), ("B".to_owned(), 0)];
+        let judged = search.judge();
+        assert_eq!((judged.verdict, judged.standing.exit_status()), (Word::Undecided, 1));
     }
 
     #[test]

@@ -68,6 +68,8 @@ impl<'a> Case<'a> {
                         use_watchdog: plan.use_watchdog,
                         kill_grace: plan.kill_grace,
                         renewal_interval: plan.renewal_interval,
+                        // Both are twice io_timeout in sanlock; a world that shrinks one shrinks the other.
+                        join_confirmation: plan.renewal_interval,
                         failure_age: plan.failure_age,
                         renewal_read_extend: plan.read_extend,
                         workers: plan.workers,
