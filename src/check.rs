@@ -2,6 +2,7 @@
 
 mod search;
 mod telling;
+mod until_safe;
 
 pub(crate) use search::{Answer, Manner, Subject, search};
 pub(crate) use telling::tell;
@@ -67,6 +68,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = ".")]
     trace: Option<PathBuf>,
     #[command(flatten)]
+    until_safe: until_safe::UntilSafe,
+    #[command(flatten)]
     files: ResultFiles,
 }
 
@@ -80,11 +83,6 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     if let Some(address) = arguments.serve {
         return serve(&selected, arguments.profile, address, screen);
     }
-    let traces = Traces::new(arguments.trace.as_deref())?;
-    if let (Traces::File(_), [_, _, ..]) = (&traces, &selected[..]) {
-        return Err(Misuse::new("--trace FILE: expected one scenario, found several (a folder takes all of them)"));
-    }
-    let outputs = Outputs::new(&arguments.files)?;
     let watch = Stopwatch::start();
     let manner = Manner {
         threads: arguments.threads.unwrap_or_else(cores),
@@ -95,6 +93,14 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
         stuck: arguments.progress,
         as_written: [&arguments.without, &arguments.with, &arguments.except].iter().all(|list| list.is_empty()),
     };
+    if arguments.until_safe.until_safe {
+        return until_safe::run(&selected, arguments, &manner, screen);
+    }
+    let traces = Traces::new(arguments.trace.as_deref())?;
+    if let (Traces::File(_), [_, _, ..]) = (&traces, &selected[..]) {
+        return Err(Misuse::new("--trace FILE: expected one scenario, found several (a folder takes all of them)"));
+    }
+    let outputs = Outputs::new(&arguments.files)?;
     let mut judged = Vec::new();
     for (scenario, plan) in &selected {
         let subject = Subject { scenario, plan, profile: arguments.profile };

@@ -5,6 +5,7 @@
 pub mod image;
 pub mod json;
 pub mod junit;
+pub mod ladder;
 pub mod results;
 pub mod searched;
 pub mod story;

@@ -12,9 +12,11 @@
 //! It refuses to search: that is the model's.
 
 mod follow;
+mod ladder;
 mod read;
 
 pub use follow::follow;
+pub use ladder::{Bounds, End, Ladder, Rung, until_safe};
 
 use crate::scenario::{HostPlan, ProfileName, ResourcePlan, Scenario};
 use lease_core::profile::Profile;

@@ -207,7 +207,7 @@ fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Cas
 }
 
 /// Lets somebody look, while `work` is done, whether it is to end.
-fn watched<R>(
+pub(super) fn watched<R>(
     manner: &Manner,
     title: &str,
     work: impl FnOnce(&Arc<AtomicBool>, &(dyn Fn(&Progress) + Sync)) -> R,

@@ -158,7 +158,9 @@ impl Timed {
             tables[HOSTS + host] = self.leases[slot].get(state.leases[slot]).hashes(setting).as_ref();
         }
         let resource = self.resources.get(state.resource);
-        if resource.value.has_blocks() || (0..hosts).any(|host| tables[host].is_none() || tables[HOSTS + host].is_none()) {
+        if resource.value.has_blocks()
+            || (0..hosts).any(|host| tables[host].is_none() || tables[HOSTS + host].is_none())
+        {
             return plain();
         }
         tables[2 * HOSTS] = resource.hashes(setting).as_ref();
