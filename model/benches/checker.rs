@@ -7,8 +7,8 @@ mod naive;
 #[path = "../tests/toy/mod.rs"]
 mod toy;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ::stateright::{Checker, Model};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lease_core::profile::Profile;
 use model::Setup;
 use model::checker::ballots::Ballots;

@@ -85,7 +85,8 @@ impl<'a> Case<'a> {
             });
         }
         // What an administrator who reads the documentation configures.
-        let slowest = hosts.iter().flat_map(|host| &host.memberships).map(|it| u64::from(it.io_timeout)).max().unwrap_or(0);
+        let slowest =
+            hosts.iter().flat_map(|host| &host.memberships).map(|it| u64::from(it.io_timeout)).max().unwrap_or(0);
         let longest = hosts.iter().map(|host| host.config.parameters.watchdog_fire_timeout).max().unwrap_or(60);
         for host in &mut hosts {
             host.config.parameters.peer_fire_timeout = longest;

@@ -155,7 +155,8 @@ fn kill_users(
     let now = cx.now.second();
     let parameters = cx.config.parameters;
     // Absolute in the age of the last success, not in signals sent or seconds since the first.
-    let in_grace = now < lockspace.last_success.after(parameters.failure_age(lockspace.io_timeout) + parameters.kill_grace);
+    let in_grace =
+        now < lockspace.last_success.after(parameters.failure_age(lockspace.io_timeout) + parameters.kill_grace);
     let lost_at_once = lockspace.corrupt.is_some() && cx.config.profile.lost_host_id == LostHostId::KillAtOnce;
     let signal = if lockspace.removal || lost_at_once || !in_grace { Signal::Kill } else { Signal::Term };
     for client in users(id, resources) {

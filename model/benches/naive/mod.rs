@@ -21,7 +21,8 @@ pub struct Whole(World);
 
 impl Whole {
     fn parts<'a>(&'a self) -> impl PartialEq + 'a {
-        let hosts = self.0.hosts().map(|host| (self.0.engine(host), self.0.process(host, Process(0)), self.wakes(host)));
+        let hosts =
+            self.0.hosts().map(|host| (self.0.engine(host), self.0.process(host, Process(0)), self.wakes(host)));
         (hosts.collect::<Vec<_>>(), self.0.disks())
     }
 
@@ -106,8 +107,7 @@ impl Naive {
         }
         let resource = &setup.resources[0];
         for host in world.hosts().collect::<Vec<_>>() {
-            let request =
-                Request::Acquire { lockspace: space.name, resource: resource.name, place: resource.place };
+            let request = Request::Acquire { lockspace: space.name, resource: resource.name, place: resource.place };
             step(&mut world, at, Action::Ask { host, process: Some(Process(0)), request });
         }
         Naive { start: world }

@@ -6,8 +6,8 @@
 use dashmap::{DashMap, Entry};
 use rustc_hash::{FxBuildHasher, FxHasher};
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Values in the first segment of an [`Interner`]; each further one is twice as large as the one before.
 const FIRST: u32 = 1024;
@@ -58,8 +58,8 @@ impl<T: Eq + Hash> Interner<T> {
                 Entry::Vacant(vacant) => {
                     let id = self.next.fetch_add(1, Ordering::Relaxed);
                     let (segment, index) = place(id);
-                    let cells = self.segments[segment]
-                        .get_or_init(|| (0..FIRST << segment).map(|_| OnceLock::new()).collect());
+                    let cells =
+                        self.segments[segment].get_or_init(|| (0..FIRST << segment).map(|_| OnceLock::new()).collect());
                     let fresh = cells[index].set((hash, value)).is_ok();
                     assert!(fresh, "an id is given once");
                     vacant.insert(id);

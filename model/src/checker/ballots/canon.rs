@@ -194,7 +194,7 @@ impl Sets {
     /// become the highest on disk, above which the next ballot begins.
     fn telling(self, ground: &Ground) -> Set {
         match self.forgetful(ground) {
-            true => self.voting(ground) | !0 << self.top_stride() * HOSTS | whole_strides(self.sampled),
+            true => self.voting(ground) | !0 << (self.top_stride() * HOSTS) | whole_strides(self.sampled),
             false => !0,
         }
     }

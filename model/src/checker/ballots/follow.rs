@@ -5,7 +5,7 @@
 //! I/Os that the path has is one that the real world has, too, wherever this succeeds.
 
 use super::host::{BallotHost, Client, Flight, FlightOp, Position, Target};
-use super::{Ballots, Kind, Move, Row, LEADER};
+use super::{Ballots, Kind, LEADER, Move, Row};
 use crate::action::Action;
 use crate::checker::driver::Driver;
 use crate::checker::{Lost, Space};
@@ -50,7 +50,8 @@ impl Ballots {
             if walk.driver.world.violation().is_some() {
                 return Ok(());
             }
-            let next = self.next(&row, *action).ok_or_else(|| lost(step)("the space does not go this way".to_owned()))?;
+            let next =
+                self.next(&row, *action).ok_or_else(|| lost(step)("the space does not go this way".to_owned()))?;
             walk.step(&row, *action, &next).map_err(lost(step))?;
             row = next;
         }
@@ -119,7 +120,8 @@ impl<S: Sink> Walk<'_, '_, S> {
                     _ => {}
                 }
                 if before.engine.is_some() {
-                    let ending = if action.kind == Kind::LateFails { Ending::Refused(super::EIO) } else { Ending::Done };
+                    let ending =
+                        if action.kind == Kind::LateFails { Ending::Refused(super::EIO) } else { Ending::Done };
                     self.driver.act(Action::Complete { disk: io.disk, io: io.io, ending })?;
                 }
             }
@@ -171,7 +173,9 @@ impl<S: Sink> Walk<'_, '_, S> {
                     _ => self.sample(&io, 1, sectors - 1)?,
                 }
             }
-            FlightOp::Read(..) => self.driver.act(Action::Sample { disk: io.disk, io: io.io, sampling: Sampling::Whole })?,
+            FlightOp::Read(..) => {
+                self.driver.act(Action::Sample { disk: io.disk, io: io.io, sampling: Sampling::Whole })?
+            }
         }
         self.driver.act(Action::Complete { disk: io.disk, io: io.io, ending: Ending::Done })
     }
@@ -183,9 +187,11 @@ impl<S: Sink> Walk<'_, '_, S> {
         let theirs = self.space.host_at(row, owner);
         if let Some(since) = self.down[owner].filter(|_| theirs.generation == leader.owner_generation) {
             let setup = &self.space.ground.setup;
-            let age = setup.hosts.iter().zip(&setup.hosts[owner].memberships).map(|(host, member)| {
-                host.config.dead_age(u64::from(member.io_timeout))
-            });
+            let age = setup
+                .hosts
+                .iter()
+                .zip(&setup.hosts[owner].memberships)
+                .map(|(host, member)| host.config.dead_age(u64::from(member.io_timeout)));
             let age = Span::from_secs(age.max().unwrap_or(0) + 2).plus(self.renewals(1));
             let dead = since.after_micros(age.micros());
             if dead > self.driver.at() {
@@ -231,7 +237,8 @@ impl<S: Sink> Walk<'_, '_, S> {
     }
 
     fn of_host(&self, host: usize) -> Vec<InFlight> {
-        let ours = |io: &InFlight| usize::from(io.host.0) == host && matches!(io.task, Task::Worker(_) | Task::Resource);
+        let ours =
+            |io: &InFlight| usize::from(io.host.0) == host && matches!(io.task, Task::Worker(_) | Task::Resource);
         self.driver.in_flight().into_iter().filter(ours).collect()
     }
 
@@ -281,7 +288,8 @@ impl<S: Sink> Walk<'_, '_, S> {
                 self.driver.act(Action::Complete { disk: io.disk, io: io.io, ending: Ending::Done })?;
                 continue;
             }
-            let idle = self.driver.world.process(host, Process(0)).is_some_and(|it| it.waiting == 0 && it.uses.is_empty());
+            let idle =
+                self.driver.world.process(host, Process(0)).is_some_and(|it| it.waiting == 0 && it.uses.is_empty());
             if wanted.client == Client::Acquiring && idle {
                 let resource = &self.space.ground.setup.resources[0];
                 let name = self.space.ground.setup.lockspaces[usize::from(self.lockspace.0)].name;
@@ -290,9 +298,9 @@ impl<S: Sink> Walk<'_, '_, S> {
                 continue;
             }
             let awaited = |task: Task| self.of_host(me).iter().any(|io| io.task == task);
-            let waiting = [Task::Worker(0), Task::Resource].into_iter().find(|task| {
-                self.driver.world.pending_wake(host, *task).is_some() && !awaited(*task)
-            });
+            let waiting = [Task::Worker(0), Task::Resource]
+                .into_iter()
+                .find(|task| self.driver.world.pending_wake(host, *task).is_some() && !awaited(*task));
             match waiting {
                 Some(task) => self.wake(host, task)?,
                 None => break,

@@ -316,8 +316,7 @@ impl Ground {
     pub(super) fn ask(&self, host: &mut BallotHost, effects: &mut Effects) {
         host.client = Client::Acquiring;
         let resource = &self.setup.resources[usize::from(self.resource.0)];
-        let request =
-            Request::Acquire { lockspace: self.space().0, resource: resource.name, place: resource.place };
+        let request = Request::Acquire { lockspace: self.space().0, resource: resource.name, place: resource.place };
         self.feed(host, NOON, Input::Request { id: REQUEST, client: CLIENT, request }, effects);
         // An answer at once is no acquire: an earlier release is still under way.
         if host.client == Client::Acquiring
@@ -421,7 +420,8 @@ impl BallotHost {
 
     /// Its power is lost. The write with this index, if any, is still on its way.
     pub(super) fn crash(&mut self, ghost: Option<usize>) {
-        let ghost = ghost.map(|index| Flight { late: true, slot: Slot(0), task: Task::Main, ..self.flights[index].clone() });
+        let ghost =
+            ghost.map(|index| Flight { late: true, slot: Slot(0), task: Task::Main, ..self.flights[index].clone() });
         self.engine = None;
         self.client = Client::Idle;
         self.wakes.clear();

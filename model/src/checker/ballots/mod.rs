@@ -455,13 +455,7 @@ impl Ballots {
     }
 
     /// Carries a step out. Returns what it wrote.
-    fn take(
-        &self,
-        host: &mut BallotHost,
-        me: u8,
-        key: &StepKey,
-        effects: &mut Effects,
-    ) -> Option<(Position, Sector)> {
+    fn take(&self, host: &mut BallotHost, me: u8, key: &StepKey, effects: &mut Effects) -> Option<(Position, Sector)> {
         let ground = &self.ground;
         let late = |host: &BallotHost| host.flights.iter().position(|flight| flight.late).expect("it is under way");
         match key.kind {
@@ -577,9 +571,8 @@ impl Ballots {
     fn allowed(&self, parts: &[u32; PARTS], kind: Kind) -> bool {
         let referee = &self.referees.get(parts[REFEREE]).referee;
         let crash = || self.plan.crashes != Some(0) && referee.crashes != Some(0);
-        let late = || {
-            referee.late_writes != Some(0) && self.hosts_of(parts).all(|part| part.host.late_write().is_none())
-        };
+        let late =
+            || referee.late_writes != Some(0) && self.hosts_of(parts).all(|part| part.host.late_write().is_none());
         match kind {
             Kind::Crash => crash(),
             Kind::CrashWithGhost(_) => crash() && late(),

@@ -54,7 +54,9 @@ impl Ballots {
             Sector::Zero => "never written".to_owned(),
             Sector::Leader(leader) => self.leader_told(leader),
             Sector::HostBlock(block) => self.block_told(block),
-            Sector::Delta { lease, .. } => format!("{} (life {})", self.label_of(lease.owner_id), lease.owner_generation),
+            Sector::Delta { lease, .. } => {
+                format!("{} (life {})", self.label_of(lease.owner_id), lease.owner_generation)
+            }
             _ => "damaged".to_owned(),
         }
     }
