@@ -247,7 +247,8 @@ decisions! {
     join_confirmation: JoinConfirmation {
         /// Twice the io_timeout of the record that it found: a host with a longer one may still be writing.
         Found,
-        /// Twice the longest io_timeout in the cluster, as configured, or its own or the one found if that is longer.
+        /// Twice the longest io_timeout in the cluster, as configured, as far as its own failure age allows; and never
+        /// less than that.
         ClusterMax
     }
     /// How long does a join wait for a host id that another host holds and does not renew?
@@ -313,7 +314,11 @@ impl Config {
         match self.profile.join_confirmation {
             JoinConfirmation::Found => self.parameters.join_confirmation(found),
             JoinConfirmation::ClusterMax => {
-                self.parameters.join_confirmation(found.max(own).max(self.parameters.peer_io_timeout))
+                // The stamp of the write grows old meanwhile: there must be time left for a first renewal.
+                let Parameters { peer_io_timeout, .. } = self.parameters;
+                let left = self.parameters.failure_age(own).saturating_sub(self.parameters.renewal_interval(own) + own);
+                let longest = self.parameters.join_confirmation(own.max(peer_io_timeout)).min(left);
+                self.parameters.join_confirmation(found).max(longest)
             }
         }
     }

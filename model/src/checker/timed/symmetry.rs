@@ -121,7 +121,7 @@ fn name(setting: &Setting, text: &str, exchange: &Exchange) -> String {
 fn moment(setting: &Setting, value: u64, exchange: &Exchange) -> u64 {
     let near = |host: &usize| setting.now(*host).0.abs_diff(value) < setting.now(0).0 / 2;
     match (0..setting.hosts()).find(near) {
-        Some(host) => value - setting.now(host).0 + setting.now(exchange[host]).0,
+        Some(host) => value + setting.now(exchange[host]).0 - setting.now(host).0,
         None => value,
     }
 }
