@@ -54,7 +54,7 @@ pub(super) fn run(
             let bounds = Bounds {
                 states: *states,
                 max_bytes: manner.max_bytes,
-                stop: stop,
+                stop,
                 progress: &|_, told| progress(told),
             };
             until_safe(scenario, &bounds).map_err(Misuse::new)
