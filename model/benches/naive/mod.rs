@@ -86,7 +86,6 @@ impl Naive {
             step(&mut world, at, Action::Spawn { host, process: Process(0) });
         }
         while at < Instant::from_secs(120) {
-            at = at.after_micros(1);
             loop {
                 let Some(io) = world.in_flight(DiskId(0)).next() else { break };
                 io_steps(&io).into_iter().for_each(|action| step(&mut world, at, action));
