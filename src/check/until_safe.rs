@@ -51,12 +51,8 @@ pub(super) fn run(
     let mut ladders = Vec::new();
     for (scenario, _) in selected {
         let ladder = watched(&manner, &scenario.name, |stop, progress| {
-            let bounds = Bounds {
-                states: *states,
-                max_bytes: manner.max_bytes,
-                stop,
-                progress: &|_, told| progress(told),
-            };
+            let bounds =
+                Bounds { states: *states, max_bytes: manner.max_bytes, stop, progress: &|_, told| progress(told) };
             until_safe(scenario, &bounds).map_err(Misuse::new)
         })?;
         if let Some(folder) = folder {
