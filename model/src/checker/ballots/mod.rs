@@ -9,10 +9,10 @@
 //!
 //! | room | what it decides |
 //! |---|---|
-//! | [`host`] | one host: engine, client, what is in flight |
-//! | [`canon`] | which states are one and the same |
-//! | [`referee`] | what must hold |
-//! | [`tell`], [`follow`] | paths in words, and in the simulator's world |
+//! | `host` | one host: engine, client, what is in flight |
+//! | `canon` | which states are one and the same |
+//! | `referee` | what must hold |
+//! | `tell`, `follow` | paths in words, and in the simulator's world |
 
 mod canon;
 mod follow;
