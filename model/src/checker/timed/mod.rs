@@ -2,7 +2,7 @@
 //! clocks.
 //!
 //! The engine and wdmd are the real ones. Everything that a host does is worked out once for each of its states and
-//! remembered ([`machine`]); states are rows of ids ([`State`]), and numbers are canonical ([`canon`]), so time has no
+//! remembered (`machine`); states are rows of ids ([`State`]), and numbers are canonical (`canon`), so time has no
 //! horizon.
 //!
 //! * A *tick* of a host: its clock advances a second, and what is due in that second runs once, in a fixed order: the
