@@ -27,7 +27,7 @@ use std::time::Duration;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Scenario files with a [check] part, folders or names of the catalogue; if none is given, all worlds of the
+    /// Scenario files with a `[check]` part, folders or names of the catalogue; if none is given, all worlds of the
     /// catalogue that are not marked as long
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<String>,
