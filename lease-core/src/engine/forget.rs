@@ -1,4 +1,5 @@
-//! Forgetting what decides nothing any more: for whoever compares engines, as a model checker does.
+//! What a model checker does with an engine besides running it: it looks in, takes the place of time, and forgets what
+//! decides nothing any more.
 //!
 //! Two engines that will behave alike for ever may still differ: in when a read began that is over, in when a host was
 //! first looked at, in a place for an I/O that is empty again. [`Engine::forget`] wipes such differences out. It
@@ -6,10 +7,13 @@
 //! "whatever": never, or the first second of the clock, long ago.
 
 use super::lockspace::Lockspace;
+use super::observe::Table;
 use super::recovery::Client;
 use super::{Command, Engine};
-use crate::numbers::{Generation, Numbers, Second, Time, Visit};
+use crate::format::{DeltaLease, Name};
+use crate::numbers::{Generation, HostId, Lver, Mbal, Numbers, Second, Stamp, Time, Visit};
 use crate::seam::Slot;
+use alloc::vec::Vec;
 
 /// A second so long ago that no age counted from it differs from another.
 pub(super) const LONG_AGO: Second = Second(1);
@@ -66,6 +70,56 @@ impl Engine {
         for (_, _, release) in &mut self.background.waiting {
             release.visit(numbers);
         }
+    }
+
+    /// The word of a witness, in place of what this engine observed by itself: what the delta leases of other hosts hold,
+    /// and who of them is alive. For worlds without time, where nobody renews and nobody could look; whatever was
+    /// believed before is forgotten.
+    pub fn believe<'a>(
+        &mut self,
+        now: Time,
+        lockspace: &Name,
+        hosts: impl IntoIterator<Item = (&'a DeltaLease, bool)>,
+    ) {
+        if let Some(id) = self.find_lockspace(lockspace)
+            && let Some(lockspace) = &mut self.lockspaces[usize::from(id.0)]
+        {
+            lockspace.table = Table::default();
+            for (record, alive) in hosts {
+                lockspace.table.believe(now.second(), record, alive);
+            }
+        }
+    }
+
+    /// The ballots of the acquires that are under way: version and number. An aborted one goes on with the next number.
+    pub fn ballots(&self) -> impl Iterator<Item = (Lver, Mbal)> {
+        self.workers.iter().flatten().filter_map(|command| match command {
+            Command::Acquire(acquire) => acquire.under_way(),
+            _ => None,
+        })
+    }
+
+    /// Forgets the leaders below a version with which acquires that are balloting compare the leaders they read: for
+    /// worlds in which such a leader can never be read again, so that it is another one, whatever it was. Returns the
+    /// versions that were not forgotten.
+    pub fn forget_leaders_below(&mut self, lver: Lver) -> Vec<Lver> {
+        let acquires = self.workers.iter_mut().flatten().filter_map(|command| match command {
+            Command::Acquire(acquire) => acquire.compared(),
+            _ => None,
+        });
+        let mut kept = Vec::new();
+        for found in acquires {
+            if found.lver >= lver {
+                kept.push(found.lver);
+                continue;
+            }
+            // What a commit takes over stays: names and sizes.
+            found.lver = Lver(0);
+            (found.owner_id, found.owner_generation, found.timestamp) = (HostId::NONE, Generation(0), Stamp::FREE);
+            (found.write_id, found.write_generation, found.write_timestamp) =
+                (HostId::NONE, Generation(0), Stamp::FREE);
+        }
+        kept
     }
 
     /// Whether a lockspace is known: being joined, in use, or being left.

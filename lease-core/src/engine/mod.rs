@@ -30,8 +30,8 @@ use self::recovery::{Client, MainLoop};
 use self::release::{Release, Released};
 use self::resource::{Key, Resources, Token};
 use crate::Refusal;
-use crate::format::{DeltaLease, Name};
-use crate::numbers::{Generation, HostId, Lver, Mbal, Numbers, Span, Stamp, Time, Visit};
+use crate::format::Name;
+use crate::numbers::{HostId, Lver, Numbers, Span, Time, Visit};
 use crate::profile::{ClientGone, Config, Grant};
 use crate::seam::{
     Answer, ClientId, Input, LastLife, LsId, Output, Outputs, Place, Rare, Request, RequestId, Slot, Task,
@@ -160,56 +160,6 @@ impl Engine {
     /// What clients hold: client, lockspace, resource, version.
     pub fn holdings(&self) -> impl Iterator<Item = (ClientId, Name, Name, Lver)> + Clone {
         self.resources.held().map(|(client, won)| (client, won.token.key.0, won.token.key.1, won.lver()))
-    }
-
-    /// The word of a witness, in place of what this engine observed by itself: what the delta leases of other hosts hold,
-    /// and who of them is alive. For worlds without time, where nobody renews and nobody could look; whatever was
-    /// believed before is forgotten.
-    pub fn believe<'a>(
-        &mut self,
-        now: Time,
-        lockspace: &Name,
-        hosts: impl IntoIterator<Item = (&'a DeltaLease, bool)>,
-    ) {
-        if let Some(id) = self.find_lockspace(lockspace)
-            && let Some(lockspace) = &mut self.lockspaces[usize::from(id.0)]
-        {
-            lockspace.table = observe::Table::default();
-            for (record, alive) in hosts {
-                lockspace.table.believe(now.second(), record, alive);
-            }
-        }
-    }
-
-    /// The ballots of the acquires that are under way: version and number. An aborted one goes on with the next number.
-    pub fn ballots(&self) -> impl Iterator<Item = (Lver, Mbal)> {
-        self.workers.iter().flatten().filter_map(|command| match command {
-            Command::Acquire(acquire) => acquire.under_way(),
-            _ => None,
-        })
-    }
-
-    /// Forgets the leaders below a version with which acquires that are balloting compare the leaders they read: for
-    /// worlds in which such a leader can never be read again, so that it is another one, whatever it was. Returns the
-    /// versions that were not forgotten.
-    pub fn forget_leaders_below(&mut self, lver: Lver) -> Vec<Lver> {
-        let acquires = self.workers.iter_mut().flatten().filter_map(|command| match command {
-            Command::Acquire(acquire) => acquire.compared(),
-            _ => None,
-        });
-        let mut kept = Vec::new();
-        for found in acquires {
-            if found.lver >= lver {
-                kept.push(found.lver);
-                continue;
-            }
-            // What a commit takes over stays: names and sizes.
-            found.lver = Lver(0);
-            (found.owner_id, found.owner_generation, found.timestamp) = (HostId::NONE, Generation(0), Stamp::FREE);
-            (found.write_id, found.write_generation, found.write_timestamp) =
-                (HostId::NONE, Generation(0), Stamp::FREE);
-        }
-        kept
     }
 
     fn run(&mut self, now: Time, task: Task, stimulus: Stimulus, out: &mut Outputs) {

@@ -165,7 +165,7 @@ impl<S: Sink> Walk<'_, '_, S> {
             FlightOp::Read(Target::Area, sampled) => {
                 // Whoever looks must see for itself that a dead owner is dead.
                 let leader = sampled.first().unwrap_or(&self.space.sectors.get(row.parts[LEADER]).sector);
-                self.wait_for_death(row, leader, (Host(me as u8), before.flights[index].task))?;
+                self.wait_for_death(row, leader)?;
                 let io = self.find(me, before, index)?;
                 let sectors = self.space.ground.geometry().align() / u64::from(self.space.ground.geometry().sector());
                 match sampled.len() {
@@ -180,7 +180,7 @@ impl<S: Sink> Walk<'_, '_, S> {
         self.driver.act(Action::Complete { disk: io.disk, io: io.io, ending: Ending::Done })
     }
 
-    fn wait_for_death(&mut self, row: &Row, leader: &Sector, _looks: (Host, Task)) -> Result<(), String> {
+    fn wait_for_death(&mut self, row: &Row, leader: &Sector) -> Result<(), String> {
         let Sector::Leader(leader) = leader else { return Ok(()) };
         let owner = self.space.ground.ids.iter().position(|id| *id == leader.owner_id);
         let Some(owner) = owner.filter(|_| !leader.timestamp.is_free()) else { return Ok(()) };

@@ -26,6 +26,7 @@ use self::canon::{Broken, HOSTS, Referee, Renaming, Sets};
 use self::host::{BallotHost, Client, Effects, FlightOp, Ground, NOON, Position, Target};
 use super::intern::{Interner, Memo, mix};
 use super::plan::BallotPlan;
+use super::search::panic_message;
 use super::{Finding, Lost, Space};
 use crate::happening::Sink;
 use crate::history::Property;
@@ -441,9 +442,7 @@ impl Ballots {
             self.ground.settle(&mut host, &mut effects);
         }));
         if let Err(panic) = stepped {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            return Err(self.panics.id(text.unwrap_or_else(|| "a panic without a message".to_owned())));
+            return Err(self.panics.id(panic_message(&*panic)));
         }
         self.note(key.kind, &effects);
         let landed = landed.map(|(position, sector): (Position, Sector)| {
