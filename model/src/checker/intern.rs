@@ -3,9 +3,10 @@
 //! Which id a value gets depends on which thread comes first, so ids never order anything and never reach any output:
 //! whoever needs a number of a value that is the same in every run takes its content hash.
 
-use dashmap::{DashMap, Entry};
-use rustc_hash::{FxBuildHasher, FxHasher};
-use std::hash::{Hash, Hasher};
+use super::table::Table;
+use foldhash::quality::FixedState;
+use std::hash::{BuildHasher, Hash};
+use std::marker::PhantomData;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -19,7 +20,7 @@ type Segment<T> = OnceLock<Box<[OnceLock<(u64, T)>]>>;
 /// Equal values get equal ids; an id is looked up without a lock.
 pub struct Interner<T> {
     /// Ids by content hash; values of equal hash stand under the hash of the hash, and so on.
-    ids: DashMap<u64, u32, FxBuildHasher>,
+    ids: Table<u32>,
     segments: [Segment<T>; SEGMENTS],
     next: AtomicU32,
 }
@@ -33,38 +34,30 @@ impl<T: Eq + Hash> Default for Interner<T> {
 impl<T: Eq + Hash> Interner<T> {
     /// Without values.
     pub fn new() -> Interner<T> {
-        Interner {
-            ids: DashMap::with_hasher(FxBuildHasher),
-            segments: std::array::from_fn(|_| OnceLock::new()),
-            next: AtomicU32::new(0),
-        }
+        Interner { ids: Table::new(true), segments: std::array::from_fn(|_| OnceLock::new()), next: AtomicU32::new(0) }
     }
 
     /// The id of a value.
     pub fn id(&self, value: T) -> u32 {
         let hash = content_hash(&value);
         let mut key = hash;
+        let mut value = Some(value);
         loop {
-            if let Some(id) = self.ids.get(&key) {
-                if *self.get(*id) == value {
-                    return *id;
-                }
-                key = mix(key);
-                continue;
-            }
-            match self.ids.entry(key) {
-                Entry::Occupied(_) => {}
-                // The entry is locked until the value can be looked up, so nobody sees the id before the value.
-                Entry::Vacant(vacant) => {
-                    let id = self.next.fetch_add(1, Ordering::Relaxed);
-                    let (segment, index) = place(id);
-                    let cells =
-                        self.segments[segment].get_or_init(|| (0..FIRST << segment).map(|_| OnceLock::new()).collect());
-                    let fresh = cells[index].set((hash, value)).is_ok();
-                    assert!(fresh, "an id is given once");
-                    vacant.insert(id);
-                    return id;
-                }
+            // The entry is locked until the value can be looked up, so nobody sees the id before the value.
+            let mut fresh = None;
+            let known = self.ids.get_or_insert(key, || {
+                let id = self.next.fetch_add(1, Ordering::Relaxed);
+                let (segment, index) = place(id);
+                let cells =
+                    self.segments[segment].get_or_init(|| (0..FIRST << segment).map(|_| OnceLock::new()).collect());
+                let value = value.take().expect("it goes into one cell");
+                assert!(cells[index].set((hash, value)).is_ok(), "an id is given once");
+                *fresh.insert(id)
+            });
+            match (known, fresh) {
+                (Some(id), _) if Some(self.get(id)) == value.as_ref() => return id,
+                (Some(_), _) => key = mix(key),
+                (None, id) => return id.expect("it was given"),
             }
         }
     }
@@ -102,29 +95,35 @@ fn place(id: u32) -> (usize, usize) {
 }
 
 /// What was worked out before, shared by the threads of a search. What a key leads to must depend on the key alone.
+///
+/// Keys are told apart by 64 bits of their content, as states are: [`collision_odds`](super::search::collision_odds) of
+/// their number is the chance that any two were not.
 pub struct Memo<K, V> {
-    known: DashMap<K, V, FxBuildHasher>,
+    known: Table<V>,
+    keys: PhantomData<fn(&K)>,
 }
 
-impl<K: Eq + Hash, V: Copy> Default for Memo<K, V> {
+impl<K: Hash, V: Copy + Default> Default for Memo<K, V> {
     fn default() -> Self {
         Memo::new()
     }
 }
 
-impl<K: Eq + Hash, V: Copy> Memo<K, V> {
+impl<K: Hash, V: Copy + Default> Memo<K, V> {
     /// Knows nothing.
     pub fn new() -> Memo<K, V> {
-        Memo { known: DashMap::with_hasher(FxBuildHasher) }
+        Memo { known: Table::new(true), keys: PhantomData }
     }
 
     /// The value of a key, worked out if it is not known. No lock is held meanwhile: two threads may both work it out.
+    #[inline]
     pub fn get_or(&self, key: K, work_out: impl FnOnce(&K) -> V) -> V {
-        if let Some(known) = self.known.get(&key) {
-            return *known;
+        let fingerprint = content_hash(&key);
+        if let Some(known) = self.known.get(fingerprint) {
+            return known;
         }
         let value = work_out(&key);
-        self.known.insert(key, value);
+        self.known.insert(fingerprint, value);
         value
     }
 
@@ -135,15 +134,19 @@ impl<K: Eq + Hash, V: Copy> Memo<K, V> {
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.len() == 0
+    }
+
+    /// What it takes in memory.
+    pub fn bytes(&self) -> u64 {
+        self.known.bytes()
     }
 }
 
-/// A hash that is the same in every run, well mixed in all its bits.
+/// 64 bits of a value's content: the same in every run, and well mixed. Values are told apart by these bits alone, so the
+/// hash must not have a structure of its own (a polynomial one took a tick of the second host for an I/O of the first).
 pub fn content_hash<T: Hash + ?Sized>(value: &T) -> u64 {
-    let mut hasher = FxHasher::default();
-    value.hash(&mut hasher);
-    mix(hasher.finish())
+    FixedState::default().hash_one(value)
 }
 
 /// Mixes 64 bits, one to one (the finalizer of SplitMix64: Steele, Lea, Flood, *Fast splittable pseudorandom number

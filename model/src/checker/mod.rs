@@ -24,6 +24,7 @@ pub mod intern;
 pub mod plan;
 pub mod search;
 pub mod stateright;
+mod table;
 pub mod timed;
 
 use crate::happening::Sink;
@@ -54,6 +55,18 @@ pub trait Space: Send + Sync {
     /// What comes of an action. `None`: it is not enabled after all. A panic of the engine is a state with a
     /// [`Finding::Panicked`].
     fn next(&self, state: &Self::State, action: Self::Action) -> Option<Self::State>;
+
+    /// What comes of each of the [`actions`](Space::actions), in their order. `actions` is room to work in.
+    fn each_next(
+        &self,
+        state: &Self::State,
+        actions: &mut Vec<Self::Action>,
+        each: &mut impl FnMut(Option<Self::State>),
+    ) {
+        actions.clear();
+        self.actions(state, actions);
+        actions.iter().for_each(|action| each(self.next(state, *action)));
+    }
 
     /// 64 bits by which states are told apart. Not zero.
     fn fingerprint(&self, state: &Self::State) -> u64;

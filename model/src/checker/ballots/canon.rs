@@ -44,7 +44,7 @@ pub(super) struct Broken {
 }
 
 /// The numbers of one part of a state, as sets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Sets {
     /// Versions that leaders and engines know, and may write.
     live: u32,
@@ -60,12 +60,16 @@ pub(super) struct Sets {
     chosen: u32,
     /// The highest granted version.
     granted: u32,
+    /// Ballots of which something was voted for and that every ballot to come is above: ranks.
+    settled: u32,
+    /// Generations, by host.
+    lives: [u32; HOSTS],
+    /// Somebody looked while no block had a number, and will begin with an absolute one: 1.
+    from_zero: u32,
     /// Ballot numbers.
     mbals: Set,
     /// Ballots in which something was voted for.
     bals: Set,
-    /// The same of ballots that every ballot to come is above: ranks.
-    settled: u32,
     /// Ballots that are under way and may go on.
     under_way: Set,
     /// Ballot numbers that new ones may come from: those under way, and those that may become the highest on disk.
@@ -76,10 +80,6 @@ pub(super) struct Sets {
     empty: Set,
     /// The highest ballot numbers of looks that have sampled the blocks, but did not end yet.
     sampled: Set,
-    /// Somebody looked while no block had a number, and will begin with an absolute one.
-    from_zero: bool,
-    /// Generations, by host.
-    lives: [u32; HOSTS],
 }
 
 impl Sets {
@@ -105,7 +105,7 @@ impl Sets {
         // A look that has sampled the blocks already will begin above what they were.
         for sampled in host.sampled_blocks() {
             let Mbal(highest) = sampled.iter().map(|block| block.mbal).max().unwrap_or_default();
-            sets.from_zero |= highest == 0;
+            sets.from_zero |= u32::from(highest == 0);
             if highest != 0 {
                 sets.sampled |= ground.number(Mbal(highest));
                 let first = (highest / ground.stride + 1) * ground.stride + ground.ids[usize::from(me)].0;
@@ -150,29 +150,31 @@ impl Sets {
         if says_nothing(block) {
             seen.empty = seen.mbals;
         }
-        *sets = sets.union(seen);
+        sets.add(&seen);
     }
 
-    pub(super) fn union(self, other: Sets) -> Sets {
-        Sets {
-            live: self.live | other.live,
-            decided: self.decided | other.decided,
-            compared: self.compared | other.compared,
-            blocks: self.blocks | other.blocks,
-            votes: self.votes | other.votes,
-            chosen: self.chosen | other.chosen,
-            granted: self.granted | other.granted,
-            mbals: self.mbals | other.mbals,
-            bals: self.bals | other.bals,
-            settled: self.settled | other.settled,
-            under_way: self.under_way | other.under_way,
-            climbing: self.climbing | other.climbing,
-            on_disk: self.on_disk | other.on_disk,
-            empty: self.empty | other.empty,
-            sampled: self.sampled | other.sampled,
-            from_zero: self.from_zero || other.from_zero,
-            lives: std::array::from_fn(|host| self.lives[host] | other.lives[host]),
+    /// Takes in the numbers of another part.
+    #[inline]
+    pub(super) fn add(&mut self, other: &Sets) {
+        self.live |= other.live;
+        self.decided |= other.decided;
+        self.compared |= other.compared;
+        self.blocks |= other.blocks;
+        self.votes |= other.votes;
+        self.chosen |= other.chosen;
+        self.granted |= other.granted;
+        self.settled |= other.settled;
+        for (lives, others) in self.lives.iter_mut().zip(other.lives) {
+            *lives |= others;
         }
+        self.from_zero |= other.from_zero;
+        self.mbals |= other.mbals;
+        self.bals |= other.bals;
+        self.under_way |= other.under_way;
+        self.climbing |= other.climbing;
+        self.on_disk |= other.on_disk;
+        self.empty |= other.empty;
+        self.sampled |= other.sampled;
     }
 
     /// The smallest version that anybody knows from a leader.
@@ -187,7 +189,7 @@ impl Sets {
 
     /// Whether ballot numbers may be forgotten: whoever begins a ballot begins above all that stands on disk.
     pub(super) fn forgetful(self, ground: &Ground) -> bool {
-        !(self.on_disk == 0 || self.from_zero || ground.may_zero)
+        !(self.on_disk == 0 || self.from_zero == 1 || ground.may_zero)
     }
 
     /// The ballot numbers that still make a difference: everything from the lowest ballot under way on, and what is or may
@@ -292,6 +294,13 @@ impl Sets {
             }
         }
         renaming
+    }
+
+    /// Whether there are versions or strides that were not there before.
+    pub(super) fn has_new_numbers(self, before: Sets) -> bool {
+        let versions = |sets: Sets| sets.live | sets.decided | sets.compared | sets.blocks | sets.chosen | sets.granted;
+        let strides = |sets: Sets| strides_of(sets.mbals | sets.bals | sets.sampled);
+        versions(self) & !versions(before) != 0 || strides(self) & !strides(before) != 0
     }
 
     /// In how many ways the gaps of a canonical state may have to be stretched. A step makes one new version and one new

@@ -54,6 +54,8 @@ const ROUNDS: usize = 8;
 const HEAP: usize = 2048;
 /// Nothing: the part of a host that does not exist.
 const NOBODY: u32 = u32::MAX;
+/// The place of no sector.
+const NOWHERE: u8 = u8::MAX;
 
 /// A state: ids of its parts, and a fingerprint of what they stand for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -115,11 +117,33 @@ enum Kind {
 #[derive(Clone, Debug)]
 struct HostPart {
     me: u8,
-    host: BallotHost,
+    host: Box<BallotHost>,
     sets: Sets,
-    kinds: Vec<Kind>,
+    offers: Box<[Offer]>,
     /// The look that has not sampled the leader yet.
     looks: Option<u8>,
+    /// A late write is under way.
+    late: bool,
+}
+
+/// What may happen to a host, as far as it depends on the host alone.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    kind: Kind,
+    looks: Looks,
+    lands_leader: bool,
+}
+
+/// What a step of a host looks at besides the host.
+#[derive(Clone, Copy, Default, Debug)]
+struct Looks {
+    /// One sector, by its place in a state.
+    sector: Option<u8>,
+    blocks: bool,
+    /// Who is alive.
+    lives: bool,
+    /// The delta lease of this host.
+    delta: Option<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -162,13 +186,27 @@ struct StepKey {
     looks_at: [u32; BLOCKS + 1],
 }
 
-/// What came of it.
-#[derive(Clone, Copy, Debug)]
+/// What came of it. Kept small: there are many.
+#[derive(Clone, Copy, Default, Debug)]
 struct Stepped {
+    /// The host as it is now; if the engine panicked, what it said.
     host: u32,
     effects: u32,
-    /// A sector that was written, and where.
-    landed: Option<(u8, u32)>,
+    /// A sector that was written,
+    sector: u32,
+    /// and its place in a state, or [`NOWHERE`].
+    place: u8,
+    /// Something was chosen or granted.
+    to_judge: bool,
+    panicked: bool,
+}
+
+/// How a state with certain numbers becomes canonical.
+#[derive(Clone, Copy, Default, Debug)]
+struct Canon {
+    /// [`NOBODY`]: it is.
+    renaming: u32,
+    stretches: u8,
 }
 
 /// One world without time.
@@ -180,7 +218,8 @@ pub struct Ballots {
     referees: Interner<RefereePart>,
     effects: Interner<Effects>,
     renamings: Interner<Renaming>,
-    steps: Memo<StepKey, Result<Stepped, u32>>,
+    steps: Memo<StepKey, Stepped>,
+    canons: Memo<Sets, Canon>,
     verdicts: Memo<(u32, u32, Kind, u32), u32>,
     renamed: Memo<(u8, u32, u32), u32>,
     panics: Interner<String>,
@@ -227,6 +266,7 @@ impl Ballots {
             effects: Interner::new(),
             renamings: Interner::new(),
             steps: Memo::new(),
+            canons: Memo::new(),
             verdicts: Memo::new(),
             renamed: Memo::new(),
             panics: Interner::new(),
@@ -247,11 +287,13 @@ impl Ballots {
     }
 
     fn host_part(&self, me: u8, host: BallotHost) -> u32 {
-        let kinds = self.kinds(&host);
+        let offer = |kind| Offer { kind, looks: self.looks(&host, kind), lands_leader: host.lands_leader(kind) };
+        let offers = self.kinds(&host).into_iter().map(offer).collect();
+        let late = host.late_write().is_some();
         let unsampled = |op: &FlightOp| matches!(op, FlightOp::Read(Target::Area, sampled) if sampled.is_empty());
         let looks = host.flights.iter().position(|flight| unsampled(&flight.op)).map(|index| index as u8);
         let sets = Sets::of_host(&host, &self.ground, me);
-        self.hosts.id(HostPart { me, host, sets, kinds, looks })
+        self.hosts.id(HostPart { me, host: Box::new(host), sets, offers, looks, late })
     }
 
     fn sector_part(&self, position: Position, sector: Sector) -> u32 {
@@ -333,17 +375,13 @@ impl Ballots {
 
     fn sets(&self, parts: &[u32; PARTS]) -> Sets {
         let mut sets = self.referees.get(parts[REFEREE]).sets;
-        for host in self.hosts_of(parts) {
-            sets = sets.union(host.sets);
-        }
-        for part in &parts[LEADER..=LEADER + self.here()] {
-            sets = sets.union(self.sectors.get(*part).sets);
-        }
+        self.hosts_of(parts).for_each(|host| sets.add(&host.sets));
+        parts[LEADER..=LEADER + self.here()].iter().for_each(|part| sets.add(&self.sectors.get(*part).sets));
         sets
     }
 
-    fn rename(&self, parts: &mut [u32; PARTS], renaming: Renaming) {
-        let id = self.renamings.id(renaming);
+    fn rename(&self, parts: &mut [u32; PARTS], id: u32) {
+        let renaming = self.renamings.get(id);
         let ground = &self.ground;
         for place in (0..self.here()).chain(LEADER..=LEADER + self.here()).chain([REFEREE]) {
             parts[place] = self.renamed.get_or((place as u8, parts[place], id), |(_, part, _)| match place {
@@ -353,7 +391,7 @@ impl Ballots {
                     self.referee_part(referee)
                 }
                 0..HOSTS => {
-                    let mut host = self.hosts.get(*part).host.clone();
+                    let mut host = self.hosts.get(*part).host.as_ref().clone();
                     renaming.host(&mut host, ground, place as u8);
                     self.host_part(place as u8, host)
                 }
@@ -370,55 +408,64 @@ impl Ballots {
     fn row(&self, mut parts: [u32; PARTS]) -> Row {
         // What is forgotten in one round may make room for the next.
         for _ in 0..ROUNDS {
-            let sets = self.sets(&parts);
-            if sets.canonical(&self.ground) {
-                return Row { stretches: sets.stretches(&self.ground), ..self.as_it_is(parts) };
+            let canon = self.canon(self.sets(&parts));
+            if canon.renaming == NOBODY {
+                return Row { stretches: canon.stretches, ..self.as_it_is(parts) };
             }
-            self.rename(&mut parts, sets.renaming(&self.ground));
+            self.rename(&mut parts, canon.renaming);
         }
         unreachable!("each round forgets something, and there is little to forget")
     }
 
+    fn canon(&self, sets: Sets) -> Canon {
+        self.canons.get_or(sets, |sets| match sets.canonical(&self.ground) {
+            true => Canon { renaming: NOBODY, stretches: sets.stretches(&self.ground) },
+            false => Canon { renaming: self.renamings.id(sets.renaming(&self.ground)), stretches: 0 },
+        })
+    }
+
     fn as_it_is(&self, parts: [u32; PARTS]) -> Row {
-        let mut sum = 0_u64;
-        for (place, part) in parts.iter().enumerate() {
-            let content = match place {
-                REFEREE => self.referees.hash(*part),
-                _ if *part == NOBODY => continue,
-                0..HOSTS => self.hosts.hash(*part),
-                _ => self.sectors.hash(*part),
-            };
-            sum = sum.wrapping_add(mix(content ^ (place as u64) << 56));
-        }
+        // Hosts and sectors have their place in their content.
+        let hosts = parts[..self.here()].iter().map(|part| self.hosts.hash(*part));
+        let sectors = parts[LEADER..=LEADER + self.here()].iter().map(|part| self.sectors.hash(*part));
+        let sum = hosts.chain(sectors).fold(self.referees.hash(parts[REFEREE]), u64::wrapping_add);
         Row { fingerprint: mix(sum).max(1), parts, stretches: 1 }
     }
 
     /// What a step of a host looks at besides the host.
-    fn looks_at(&self, parts: &[u32; PARTS], me: u8, kind: Kind) -> [u32; BLOCKS + 1] {
-        let mut looks_at = [NOBODY; BLOCKS + 1];
-        let (Kind::Io(index) | Kind::Sample(index)) = kind else { return looks_at };
-        let host = &self.hosts.get(parts[usize::from(me)]).host;
-        let FlightOp::Read(target, sampled) = &host.flights[usize::from(index)].op else { return looks_at };
-        let blocks = BLOCKS..BLOCKS + self.here();
+    fn looks(&self, host: &BallotHost, kind: Kind) -> Looks {
+        let (Kind::Io(index) | Kind::Sample(index)) = kind else { return Looks::default() };
+        let FlightOp::Read(target, sampled) = &host.flights[usize::from(index)].op else { return Looks::default() };
         let whole = matches!(kind, Kind::Io(_)) && self.ground.eager;
-        if matches!(target, Target::Area) && sampled.is_empty() {
-            looks_at[0] = parts[LEADER];
-        }
         match (target, sampled.len()) {
-            (Target::Area, 0) if !whole => {}
-            (Target::Area | Target::Blocks, 0..2) => {
-                for (to, from) in looks_at[1..].iter_mut().zip(blocks) {
-                    *to = parts[from];
-                }
+            // The oracle is asked when a look at the area ends.
+            (Target::Area, 0) => Looks { sector: Some(LEADER as u8), blocks: whole, lives: whole, ..Looks::default() },
+            (Target::Area, 1) => Looks { blocks: true, lives: true, ..Looks::default() },
+            (Target::Area, _) => Looks { lives: true, ..Looks::default() },
+            (Target::Blocks, 0) => Looks { blocks: true, ..Looks::default() },
+            (Target::Sector(position), 0) => {
+                Looks { sector: Some(Ballots::place(*position) as u8), ..Looks::default() }
             }
-            (Target::Sector(position), 0) => looks_at[0] = parts[Ballots::place(*position)],
-            (Target::Delta(other), 0) => {
-                looks_at[0] = self.hosts.get(parts[usize::from(*other)]).host.generation.0 as u32;
-            }
-            _ => {}
+            (Target::Delta(other), 0) => Looks { delta: Some(*other), ..Looks::default() },
+            _ => Looks::default(),
         }
-        // The oracle is asked when a look at the area ends: at most 2^7 generations are alive in the numbers of a state.
-        if matches!(target, Target::Area) && (whole || !sampled.is_empty()) {
+    }
+
+    fn looks_at(&self, parts: &[u32; PARTS], looks: Looks) -> [u32; BLOCKS + 1] {
+        let mut looks_at = [NOBODY; BLOCKS + 1];
+        if let Some(place) = looks.sector {
+            looks_at[0] = parts[usize::from(place)];
+        }
+        if looks.blocks {
+            for (to, from) in looks_at[1..].iter_mut().zip(BLOCKS..BLOCKS + self.here()) {
+                *to = parts[from];
+            }
+        }
+        if let Some(other) = looks.delta {
+            looks_at[0] = self.hosts.get(parts[usize::from(other)]).host.generation.0 as u32;
+        }
+        // At most 2^7 generations are alive in the numbers of a state.
+        if looks.lives {
             looks_at[BLOCKS] = self.hosts_of(parts).fold(0, |lives, part| {
                 lives << 8 | (part.host.generation.0 as u32) << 1 | u32::from(part.host.engine.is_some())
             });
@@ -426,15 +473,15 @@ impl Ballots {
         looks_at
     }
 
-    fn stepped(&self, parts: &[u32; PARTS], host: u8, kind: Kind) -> Result<Stepped, u32> {
-        let key = StepKey { host: parts[usize::from(host)], kind, looks_at: self.looks_at(parts, host, kind) };
+    fn stepped(&self, parts: &[u32; PARTS], host: u8, kind: Kind, looks: Looks) -> Stepped {
+        let key = StepKey { host: parts[usize::from(host)], kind, looks_at: self.looks_at(parts, looks) };
         self.steps.get_or(key, |key| self.step(key))
     }
 
     /// Works out a step.
-    fn step(&self, key: &StepKey) -> Result<Stepped, u32> {
+    fn step(&self, key: &StepKey) -> Stepped {
         let part = self.hosts.get(key.host);
-        let mut host = part.host.clone();
+        let mut host = part.host.as_ref().clone();
         let mut effects = Effects::default();
         let mut landed = None;
         let stepped = catch_unwind(AssertUnwindSafe(|| {
@@ -442,15 +489,18 @@ impl Ballots {
             self.ground.settle(&mut host, &mut effects);
         }));
         if let Err(panic) = stepped {
-            return Err(self.panics.id(panic_message(&*panic)));
+            let host = self.panics.id(panic_message(&*panic));
+            return Stepped { host, place: NOWHERE, panicked: true, ..Stepped::default() };
         }
         self.note(key.kind, &effects);
-        let landed = landed.map(|(position, sector): (Position, Sector)| {
+        let (place, sector) = landed.map_or((NOWHERE, 0), |(position, sector): (Position, Sector)| {
             (Ballots::place(position) as u8, self.sector_part(position, sector))
         });
         // What was only to be noted is not to be judged.
         effects.events.clear();
-        Ok(Stepped { host: self.host_part(part.me, host), effects: self.effects.id(effects), landed })
+        let to_judge = !effects.chosen.is_empty() || effects.granted.is_some();
+        let (host, effects) = (self.host_part(part.me, host), self.effects.id(effects));
+        Stepped { host, effects, sector, place, to_judge, panicked: false }
     }
 
     /// Carries a step out. Returns what it wrote.
@@ -566,18 +616,64 @@ impl Ballots {
         wrote
     }
 
-    /// Whether the referee and the other hosts allow this.
-    fn allowed(&self, parts: &[u32; PARTS], kind: Kind) -> bool {
+    /// What may happen in a state, and the parts that come of it, before numbers are renamed. Where gaps are stretched
+    /// first the parts are left out.
+    fn each_step(&self, state: &Row, each: &mut impl FnMut(Move, Option<[u32; PARTS]>)) {
+        let parts = &state.parts;
         let referee = &self.referees.get(parts[REFEREE]).referee;
-        let crash = || self.plan.crashes != Some(0) && referee.crashes != Some(0);
-        let late =
-            || referee.late_writes != Some(0) && self.hosts_of(parts).all(|part| part.host.late_write().is_none());
-        match kind {
-            Kind::Crash => crash(),
-            Kind::CrashWithGhost(_) => crash() && late(),
-            Kind::TimeOut(_) => late(),
-            _ => true,
+        if referee.broken.is_some() {
+            return;
         }
+        let late = referee.late_writes == Some(0) || self.hosts_of(parts).any(|part| part.late);
+        let crashed = referee.crashes == Some(0);
+        let looks = |part: &HostPart| self.ground.eager && part.looks.is_some();
+        let lookers: u8 = self.hosts_of(parts).enumerate().map(|(host, part)| u8::from(looks(part)) << host).sum();
+        let known = (state.stretches > 1).then(|| self.sets(parts));
+        for (me, part) in self.hosts_of(parts).enumerate() {
+            for offer in &part.offers {
+                let spent = match offer.kind {
+                    Kind::Crash => crashed,
+                    Kind::CrashWithGhost(_) => crashed || late,
+                    Kind::TimeOut(_) => late,
+                    _ => false,
+                };
+                if spent {
+                    continue;
+                }
+                let overtaken = if offer.lands_leader { lookers & !(1 << me) } else { 0 };
+                for sampled_before in subsets(overtaken) {
+                    let step = |stretch| Move { host: me as u8, kind: offer.kind, stretch, sampled_before };
+                    let after = self.after(*parts, step(0), offer.looks);
+                    each(step(0), Some(after));
+                    // How wide a gap is makes a difference only to what is put into it.
+                    if known.is_some_and(|known| self.sets(&after).has_new_numbers(known)) {
+                        (1..state.stretches).for_each(|stretch| each(step(stretch), None));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The parts of a state after a step, which stretches nothing.
+    fn after(&self, mut parts: [u32; PARTS], action: Move, looks: Looks) -> [u32; PARTS] {
+        for other in (0..self.here()).filter(|other| action.sampled_before >> other & 1 == 1) {
+            let part = self.hosts.get(parts[other]);
+            let kind = Kind::Sample(part.looks.expect("it was found looking"));
+            parts[other] = self.stepped(&parts, other as u8, kind, self.looks(&part.host, kind)).host;
+        }
+        let stepped = self.stepped(&parts, action.host, action.kind, looks);
+        if stepped.panicked {
+            let mut referee = self.referees.get(parts[REFEREE]).referee.clone();
+            referee.broken = Some(Broken { property: None, what: self.panics.get(stepped.host).clone() });
+            parts[REFEREE] = self.referee_part(referee);
+            return parts;
+        }
+        parts[usize::from(action.host)] = stepped.host;
+        if stepped.place != NOWHERE {
+            parts[usize::from(stepped.place)] = stepped.sector;
+        }
+        self.judge(&mut parts, &stepped, action);
+        parts
     }
 
     fn broken(&self, row: &Row) -> Option<&Broken> {
@@ -629,53 +725,23 @@ impl Space for Ballots {
     }
 
     fn actions(&self, state: &Row, actions: &mut Vec<Move>) {
-        if self.finding(state).is_some() {
-            return;
-        }
-        let looks = |part: &HostPart| self.ground.eager && part.looks.is_some();
-        let lookers: u8 =
-            self.hosts_of(&state.parts).enumerate().map(|(host, part)| u8::from(looks(part)) << host).sum();
-        for (me, part) in self.hosts_of(&state.parts).enumerate() {
-            let others = lookers & !(1 << me);
-            for kind in part.kinds.iter().filter(|kind| self.allowed(&state.parts, **kind)) {
-                let overtaken = if part.host.lands_leader(*kind) { others } else { 0 };
-                for sampled_before in subsets(overtaken) {
-                    let step = |stretch| Move { host: me as u8, kind: *kind, stretch, sampled_before };
-                    actions.extend((0..state.stretches).map(step));
-                }
-            }
-        }
+        self.each_step(state, &mut |action, _| actions.push(action));
     }
 
     fn next(&self, state: &Row, action: Move) -> Option<Row> {
         let mut parts = state.parts;
         if action.stretch != 0 {
             let stretching = self.sets(&parts).stretching(&self.ground, action.stretch);
-            self.rename(&mut parts, stretching);
+            self.rename(&mut parts, self.renamings.id(stretching));
         }
-        for other in (0..self.here()).filter(|other| action.sampled_before >> other & 1 == 1) {
-            let index = self.hosts.get(parts[other]).looks.expect("it was found looking");
-            match self.stepped(&parts, other as u8, Kind::Sample(index)) {
-                Ok(stepped) => parts[other] = stepped.host,
-                Err(_) => unreachable!("to sample a leader runs no engine"),
-            }
-        }
-        let me = usize::from(action.host);
-        match self.stepped(&parts, action.host, action.kind) {
-            Ok(stepped) => {
-                parts[me] = stepped.host;
-                if let Some((place, sector)) = stepped.landed {
-                    parts[usize::from(place)] = sector;
-                }
-                self.judge(&mut parts, stepped.effects, action);
-            }
-            Err(panic) => {
-                let mut referee = self.referees.get(parts[REFEREE]).referee.clone();
-                referee.broken = Some(Broken { property: None, what: self.panics.get(panic).clone() });
-                parts[REFEREE] = self.referee_part(referee);
-            }
-        }
-        Some(self.row(parts))
+        let looks = self.looks(&self.hosts.get(parts[usize::from(action.host)]).host, action.kind);
+        Some(self.row(self.after(parts, action, looks)))
+    }
+
+    fn each_next(&self, state: &Row, _: &mut Vec<Move>, each: &mut impl FnMut(Option<Row>)) {
+        self.each_step(state, &mut |action, after| {
+            each(after.map_or_else(|| self.next(state, action), |parts| Some(self.row(parts))))
+        });
     }
 
     fn fingerprint(&self, state: &Row) -> u64 {

@@ -133,18 +133,8 @@ const ENOUGH: u64 = 18;
 impl Ballots {
     /// A step as it is, its numbers left alone.
     fn raw_step(&self, row: &Row, action: Move) -> Row {
-        let mut parts = row.parts;
-        for other in (0..self.here()).filter(|other| action.sampled_before >> other & 1 == 1) {
-            let index = self.hosts.get(parts[other]).looks.expect("it looks");
-            parts[other] = self.stepped(&parts, other as u8, Kind::Sample(index)).expect("no engine runs").host;
-        }
-        let stepped = self.stepped(&parts, action.host, action.kind).expect("the engine does not panic");
-        parts[usize::from(action.host)] = stepped.host;
-        if let Some((place, sector)) = stepped.landed {
-            parts[usize::from(place)] = sector;
-        }
-        self.judge(&mut parts, stepped.effects, action);
-        self.as_it_is(parts)
+        let looks = self.looks(&self.hosts.get(row.parts[usize::from(action.host)]).host, action.kind);
+        self.as_it_is(self.after(row.parts, action, looks))
     }
 
     /// What may happen, gaps being what they are.
@@ -188,7 +178,7 @@ impl Ballots {
         let mut parts = canonical.parts;
         let renaming = Renaming::spreading(self.sets(&parts), &self.ground, &mut |end| dice.below(end));
         let floor = renaming.new_floor();
-        self.rename(&mut parts, renaming);
+        self.rename(&mut parts, self.renamings.id(renaming));
         for host in 0..self.here() {
             let part = self.sectors.get(parts[BLOCKS + host]);
             let block = match part.sector {

@@ -15,7 +15,6 @@
 mod frontier;
 mod outcome;
 mod stuck;
-mod table;
 mod walk;
 
 pub use outcome::{Found, Outcome, Owning, Path, Stop, collision_odds};

@@ -6,9 +6,9 @@
 
 use super::frontier::{Gauge, Stack};
 use super::outcome::{Path, Stop, panic_message};
-use super::table::Table;
 use super::{Options, Progress};
 use crate::checker::Space;
+use crate::checker::table::Table;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -83,7 +83,7 @@ const BEGINNING: u32 = u32::MAX;
 /// All states by number, and the transitions that matter.
 struct Map<'a, S: Space> {
     space: &'a S,
-    table: Table,
+    table: Table<u64>,
     ways: Vec<Way>,
     origins: Vec<Origin>,
     /// For each state in order: how many transitions, and where each leads, relative to the state. States that are
@@ -204,7 +204,7 @@ impl<'a, S: Space> Map<'a, S> {
     /// The number of a state. All states are looked into in the order of their numbers, those with a finding too.
     fn reach(&mut self, state: S::State, origin: Origin, found: &mut Stack<'_, S::State>) -> u32 {
         let fresh = self.ways.len() as u64 + 1;
-        if let Some(known) = self.table.insert_or_origin(self.space.fingerprint(&state), fresh) {
+        if let Some(known) = self.table.get_or_insert(self.space.fingerprint(&state), || fresh) {
             return (known - 1) as u32;
         }
         self.ways.push(if self.space.finding(&state).is_some() { Way::Ended } else { Way::Unknown });

@@ -2,8 +2,8 @@
 
 use super::frontier::{Block, Gauge, Pool, Stack};
 use super::outcome::{Found, Outcome, Owning, Path, Stop, panic_message};
-use super::table::Table;
 use super::{Options, Order, Progress};
+use crate::checker::table::Table;
 use crate::checker::{Finding, Space};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -67,7 +67,7 @@ struct Search<'a, S: Space> {
     options: &'a Options,
     progress: &'a (dyn Fn(&Progress) + Sync),
     stop: &'a AtomicBool,
-    table: Table,
+    table: Table<u64>,
     gauge: Gauge,
     /// A little behind: each thread adds what it counted once in a stride.
     unique: AtomicU64,
@@ -189,10 +189,10 @@ impl<'a, S: Space> Search<'a, S> {
     /// The way to a state: backwards from fingerprint to fingerprint, then forwards through those states.
     fn path_to(&self, fingerprint: u64) -> Option<Path<S>> {
         let mut ahead = vec![fingerprint];
-        let mut origin = self.table.origin(fingerprint)?;
+        let mut origin = self.table.get(fingerprint)?;
         while origin != 0 {
             ahead.push(origin);
-            origin = self.table.origin(origin)?;
+            origin = self.table.get(origin)?;
         }
         let first = ahead.pop()?;
         let start = self.space.initial().into_iter().find(|state| self.space.fingerprint(state) == first)?;
@@ -319,13 +319,10 @@ impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
     fn expand(&mut self, seen: &Seen<S>) {
         self.at = seen.fingerprint;
         let mut actions = std::mem::take(&mut self.actions);
-        self.search.space.actions(&seen.state, &mut actions);
-        for action in actions.drain(..) {
-            match self.search.space.next(&seen.state, action) {
-                Some(next) => self.reach(next, seen.fingerprint),
-                None => self.tally.disabled += 1,
-            }
-        }
+        self.search.space.each_next(&seen.state, &mut actions, &mut |next| match next {
+            Some(next) => self.reach(next, seen.fingerprint),
+            None => self.tally.disabled += 1,
+        });
         self.actions = actions;
         self.expanded += 1;
         if self.expanded.is_multiple_of(STRIDE) {

@@ -133,7 +133,7 @@ struct Key {
 }
 
 /// What comes of it, before numbers are renamed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 struct Effect {
     host: u32,
     lease: Option<u32>,

@@ -1,9 +1,9 @@
-//! Which states were seen: 64-bit fingerprints in open addressing, each with the fingerprint it was first reached from.
+//! What is known of 64-bit fingerprints, in open addressing: which states were seen, and from where; what came of a step.
 //!
 //! A shard of the table grows by a third, alone, and shards begin at different sizes, so that they do not all grow at
 //! the same moment: the table is never more than about a third larger than what is in it, not even while it grows.
 
-use crate::checker::intern::mix;
+use super::intern::mix;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,71 +12,75 @@ const SHARDS: usize = 1024;
 /// Slots of the smallest shard when its first state comes.
 const FIRST: usize = 24;
 
-/// Fingerprints that were seen, shared by the threads of a search. No fingerprint is zero: zero stands for "from nowhere".
-pub(super) struct Table {
-    shards: Box<[Shard]>,
+/// Fingerprints, each with a value, shared by the threads of a search.
+pub(super) struct Table<V> {
+    shards: Box<[Shard<V>]>,
     bytes: AtomicU64,
-    with_origins: bool,
+    with_values: bool,
 }
 
 /// One to a cache line, so that two locks never share one.
 #[derive(Default)]
 #[repr(align(64))]
-struct Shard(Mutex<Slots>);
+struct Shard<V>(Mutex<Slots<V>>);
 
-/// Keys and origins apart: most look-ups find what they look for, and never touch the origins.
+/// Keys and values apart: most look-ups for states find what they look for, and never touch the values.
 #[derive(Default)]
-struct Slots {
+struct Slots<V> {
     keys: Box<[u64]>,
-    origins: Box<[u64]>,
+    values: Box<[V]>,
     taken: usize,
 }
 
-impl Table {
-    /// An empty table. Without origins it is half as large, and no path can be told from it.
-    pub(super) fn new(with_origins: bool) -> Table {
-        let shards = (0..SHARDS).map(|_| Shard::default()).collect::<Box<[Shard]>>();
+impl<V: Copy + Default> Table<V> {
+    /// An empty table. Without values it is smaller, and tells only which fingerprints it has seen.
+    pub(super) fn new(with_values: bool) -> Table<V> {
+        let shards = (0..SHARDS).map(|_| Shard::default()).collect::<Box<[Shard<V>]>>();
         let bytes = AtomicU64::new(size_of_val(&*shards) as u64);
-        Table { shards, bytes, with_origins }
+        Table { shards, bytes, with_values }
     }
 
-    /// Takes a fingerprint in. `false`: it was there already, and keeps the origin it had.
-    pub(super) fn insert(&self, fingerprint: u64, origin: u64) -> bool {
-        self.insert_or_origin(fingerprint, origin).is_none()
+    /// Takes a fingerprint in. `false`: it was there already, and keeps the value it had.
+    pub(super) fn insert(&self, fingerprint: u64, value: V) -> bool {
+        self.get_or_insert(fingerprint, || value).is_none()
     }
 
-    /// The same, telling the origin that it had. `None`: it is new.
-    pub(super) fn insert_or_origin(&self, fingerprint: u64, origin: u64) -> Option<u64> {
+    /// The value that a fingerprint has. `None`: it is new, and got this one; nobody else sees it before it has.
+    pub(super) fn get_or_insert(&self, fingerprint: u64, value: impl FnOnce() -> V) -> Option<V> {
         let key = key(fingerprint);
         let number = key as usize % SHARDS;
         let mut slots = lock(&self.shards[number]);
         if slots.is_crowded() {
-            let bytes = slots.grow(number, self.with_origins);
+            let bytes = slots.grow(number, self.with_values);
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
-        slots.insert(key, origin)
+        slots.get_or_insert(key, value)
     }
 
-    /// Where a fingerprint was first reached from, zero for an initial state. `None` if it was never seen, or if origins
-    /// are not kept.
-    pub(super) fn origin(&self, fingerprint: u64) -> Option<u64> {
+    /// The value of a fingerprint. `None` if it was never seen, or if values are not kept.
+    pub(super) fn get(&self, fingerprint: u64) -> Option<V> {
         let key = key(fingerprint);
         let slots = lock(&self.shards[key as usize % SHARDS]);
-        if slots.origins.is_empty() {
+        if slots.values.is_empty() {
             return None;
         }
         let slot = slots.slot(key);
-        (slots.keys[slot] == key).then(|| slots.origins[slot])
+        (slots.keys[slot] == key).then(|| slots.values[slot])
     }
 
     /// What is allocated.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
+
+    /// How many fingerprints there are.
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).taken).sum()
+    }
 }
 
 /// Nothing panics under this lock half way through a change.
-fn lock(shard: &Shard) -> MutexGuard<'_, Slots> {
+fn lock<V>(shard: &Shard<V>) -> MutexGuard<'_, Slots<V>> {
     shard.0.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -86,7 +90,7 @@ const fn key(fingerprint: u64) -> u64 {
     if key == 0 { 1 } else { key }
 }
 
-impl Slots {
+impl<V: Copy + Default> Slots<V> {
     /// Whether one more would fill more than four fifths.
     fn is_crowded(&self) -> bool {
         (self.taken + 1) * 5 > self.keys.len() * 4
@@ -105,31 +109,32 @@ impl Slots {
         slot
     }
 
-    fn insert(&mut self, key: u64, origin: u64) -> Option<u64> {
+    fn get_or_insert(&mut self, key: u64, value: impl FnOnce() -> V) -> Option<V> {
         let slot = self.slot(key);
         if self.keys[slot] == key {
-            return Some(self.origins.get(slot).copied().unwrap_or_default());
+            return Some(self.values.get(slot).copied().unwrap_or_default());
         }
+        let value = value();
         self.keys[slot] = key;
-        if let Some(it) = self.origins.get_mut(slot) {
-            *it = origin;
+        if let Some(it) = self.values.get_mut(slot) {
+            *it = value;
         }
         self.taken += 1;
         None
     }
 
     /// Grows by a third and says by how many bytes.
-    fn grow(&mut self, number: usize, with_origins: bool) -> u64 {
+    fn grow(&mut self, number: usize, with_values: bool) -> u64 {
         let before = self.keys.len();
         let after = if before == 0 { FIRST + FIRST / 3 * number / SHARDS } else { before + before / 3 };
-        let fresh = |used: bool| if used { vec![0; after].into_boxed_slice() } else { Box::default() };
-        let keys = std::mem::replace(&mut self.keys, fresh(true));
-        let origins = std::mem::replace(&mut self.origins, fresh(with_origins));
+        let values = if with_values { vec![V::default(); after].into_boxed_slice() } else { Box::default() };
+        let keys = std::mem::replace(&mut self.keys, vec![0; after].into_boxed_slice());
+        let values = std::mem::replace(&mut self.values, values);
         self.taken = 0;
         for (slot, key) in keys.iter().enumerate().filter(|(_, key)| **key != 0) {
-            self.insert(*key, origins.get(slot).copied().unwrap_or_default());
+            self.get_or_insert(*key, || values.get(slot).copied().unwrap_or_default());
         }
-        let width = if with_origins { 16 } else { 8 };
+        let width = size_of::<u64>() + if with_values { size_of::<V>() } else { 0 };
         ((after - before) * width) as u64
     }
 }
@@ -139,22 +144,22 @@ mod tests {
     use super::Table;
 
     #[test]
-    fn what_was_seen_is_known_with_its_origin_however_the_table_grew() {
+    fn what_was_seen_is_known_with_its_value_however_the_table_grew() {
         let table = Table::new(true);
         for n in 1..=200_000_u64 {
             assert!(table.insert(n, n / 2), "{n} is new");
         }
         for n in 1..=200_000_u64 {
             assert!(!table.insert(n, 7), "{n} is known");
-            assert_eq!(table.origin(n), Some(n / 2));
+            assert_eq!(table.get(n), Some(n / 2));
         }
-        assert_eq!(table.origin(200_001), None);
+        assert_eq!(table.get(200_001), None);
     }
 
     #[test]
-    fn a_state_never_costs_more_than_28_bytes_or_half_of_it_without_origins() {
-        for (with_origins, most) in [(true, 28), (false, 14)] {
-            let table = Table::new(with_origins);
+    fn a_state_never_costs_more_than_28_bytes_or_half_of_it_without_values() {
+        for (with_values, most) in [(true, 28), (false, 14)] {
+            let table = Table::<u64>::new(with_values);
             for n in 1..=1_500_000_u64 {
                 table.insert(n, 0);
                 let settled = n > 100_000 && n % 1_000 == 0;
