@@ -123,14 +123,6 @@ fn a_million_deep_cycle_costs_no_more_than_a_shallow_world() {
 }
 
 #[test]
-fn without_paths_a_state_costs_half_and_findings_are_still_counted() {
-    let space = Toy(Rows { turns: [16, 16, 16, 16, 4], bad: Some(([1; 5], EXCLUSION)) });
-    let outcome = search(&space, &Options { keep_paths: false, ..Options::default() });
-    assert_eq!((outcome.findings[0].states, outcome.findings[0].path.is_none()), (1, true));
-    assert!(outcome.table_bytes < outcome.unique * 14);
-}
-
-#[test]
 fn budgets_cut_and_are_said() {
     let space = Arc::new(Toy(Rows { turns: [20, 20, 20, 20, 5], bad: None }));
     let size = space.0.size();

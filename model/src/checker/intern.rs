@@ -34,7 +34,7 @@ impl<T: Eq + Hash> Default for Interner<T> {
 impl<T: Eq + Hash> Interner<T> {
     /// Without values.
     pub fn new() -> Interner<T> {
-        Interner { ids: Table::new(true), segments: std::array::from_fn(|_| OnceLock::new()), next: AtomicU32::new(0) }
+        Interner { ids: Table::new(), segments: std::array::from_fn(|_| OnceLock::new()), next: AtomicU32::new(0) }
     }
 
     /// The id of a value.
@@ -45,15 +45,19 @@ impl<T: Eq + Hash> Interner<T> {
         loop {
             // The entry is locked until the value can be looked up, so nobody sees the id before the value.
             let mut fresh = None;
-            let known = self.ids.get_or_insert(key, || {
-                let id = self.next.fetch_add(1, Ordering::Relaxed);
-                let (segment, index) = place(id);
-                let cells =
-                    self.segments[segment].get_or_init(|| (0..FIRST << segment).map(|_| OnceLock::new()).collect());
-                let value = value.take().expect("it goes into one cell");
-                assert!(cells[index].set((hash, value)).is_ok(), "an id is given once");
-                *fresh.insert(id)
-            });
+            let known = self.ids.insert_or(
+                key,
+                || {
+                    let id = self.next.fetch_add(1, Ordering::Relaxed);
+                    let (segment, index) = place(id);
+                    let cells =
+                        self.segments[segment].get_or_init(|| (0..FIRST << segment).map(|_| OnceLock::new()).collect());
+                    let value = value.take().expect("it goes into one cell");
+                    assert!(cells[index].set((hash, value)).is_ok(), "an id is given once");
+                    *fresh.insert(id)
+                },
+                |id| *id,
+            );
             match (known, fresh) {
                 (Some(id), _) if Some(self.get(id)) == value.as_ref() => return id,
                 (Some(_), _) => key = mix(key),
@@ -112,7 +116,7 @@ impl<K: Hash, V: Copy + Default> Default for Memo<K, V> {
 impl<K: Hash, V: Copy + Default> Memo<K, V> {
     /// Knows nothing.
     pub fn new() -> Memo<K, V> {
-        Memo { known: Table::new(true), keys: PhantomData }
+        Memo { known: Table::new(), keys: PhantomData }
     }
 
     /// The value of a key, worked out if it is not known. No lock is held meanwhile: two threads may both work it out.
@@ -123,7 +127,7 @@ impl<K: Hash, V: Copy + Default> Memo<K, V> {
             return known;
         }
         let value = work_out(&key);
-        self.known.insert(fingerprint, value);
+        self.known.insert_or(fingerprint, || value, |_| ());
         value
     }
 
@@ -143,10 +147,10 @@ impl<K: Hash, V: Copy + Default> Memo<K, V> {
     }
 }
 
-/// 64 bits of a value's content: the same in every run, and well mixed. Values are told apart by these bits alone, so the
+/// 64 bits of a value's content: the same in every run, well mixed, and not zero. Values are told apart by these bits alone, so the
 /// hash must not have a structure of its own (a polynomial one took a tick of the second host for an I/O of the first).
 pub fn content_hash<T: Hash + ?Sized>(value: &T) -> u64 {
-    FixedState::default().hash_one(value)
+    FixedState::default().hash_one(value).max(1)
 }
 
 /// Mixes 64 bits, one to one (the finalizer of SplitMix64: Steele, Lea, Flood, *Fast splittable pseudorandom number

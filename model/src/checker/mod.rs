@@ -56,19 +56,19 @@ pub trait Space: Send + Sync {
     /// [`Finding::Panicked`].
     fn next(&self, state: &Self::State, action: Self::Action) -> Option<Self::State>;
 
-    /// What comes of each of the [`actions`](Space::actions), in their order. `actions` is room to work in.
+    /// The [`actions`](Space::actions), in their order, and what comes of each. `actions` is room to work in.
     fn each_next(
         &self,
         state: &Self::State,
         actions: &mut Vec<Self::Action>,
-        each: &mut impl FnMut(Option<Self::State>),
+        each: &mut impl FnMut(Self::Action, Option<Self::State>),
     ) {
         actions.clear();
         self.actions(state, actions);
-        actions.iter().for_each(|action| each(self.next(state, *action)));
+        actions.iter().for_each(|action| each(*action, self.next(state, *action)));
     }
 
-    /// 64 bits by which states are told apart. Not zero.
+    /// 64 bits by which states are told apart: not zero, and well mixed, for tables take some of them for a number.
     fn fingerprint(&self, state: &Self::State) -> u64;
 
     /// What is wrong in a state, if anything is.

@@ -275,7 +275,6 @@ impl<S: Space, F: Fn(Arc<Setup>) -> Result<S, String>> Climber<'_, F> {
             max_bytes: Some(self.bounds.max_bytes),
             max_states: self.bounds.states.or(self.scenario.check.as_ref().and_then(|check| check.states)),
             first_finding_only: true,
-            keep_paths: true,
         };
         let progress = |progress: &Progress| (self.bounds.progress)(decisions, progress);
         let outcome = explore(space, &options, &progress, self.bounds.stop);

@@ -124,6 +124,10 @@ struct HostPart {
     looks: Option<u8>,
     /// A late write is under way.
     late: bool,
+    /// Its client uses the resource.
+    holds: bool,
+    /// Its generation, and whether it is up.
+    life: u32,
 }
 
 /// What may happen to a host, as far as it depends on the host alone.
@@ -290,10 +294,13 @@ impl Ballots {
         let offer = |kind| Offer { kind, looks: self.looks(&host, kind), lands_leader: host.lands_leader(kind) };
         let offers = self.kinds(&host).into_iter().map(offer).collect();
         let late = host.late_write().is_some();
+        let holds = matches!(host.client, Client::Holding(_));
+        // At most 2^7 generations are alive in the numbers of a state.
+        let life = (host.generation.0 as u32) << 1 | u32::from(host.engine.is_some());
         let unsampled = |op: &FlightOp| matches!(op, FlightOp::Read(Target::Area, sampled) if sampled.is_empty());
         let looks = host.flights.iter().position(|flight| unsampled(&flight.op)).map(|index| index as u8);
         let sets = Sets::of_host(&host, &self.ground, me);
-        self.hosts.id(HostPart { me, host: Box::new(host), sets, offers, looks, late })
+        self.hosts.id(HostPart { me, host: Box::new(host), sets, offers, looks, late, holds, life })
     }
 
     fn sector_part(&self, position: Position, sector: Sector) -> u32 {
@@ -405,14 +412,20 @@ impl Ballots {
     }
 
     /// The state that these parts are, made canonical.
-    fn row(&self, mut parts: [u32; PARTS]) -> Row {
+    fn row(&self, parts: [u32; PARTS]) -> Row {
+        self.row_of(parts, self.sets(&parts))
+    }
+
+    /// The same, their numbers being known.
+    fn row_of(&self, mut parts: [u32; PARTS], mut sets: Sets) -> Row {
         // What is forgotten in one round may make room for the next.
         for _ in 0..ROUNDS {
-            let canon = self.canon(self.sets(&parts));
+            let canon = self.canon(sets);
             if canon.renaming == NOBODY {
                 return Row { stretches: canon.stretches, ..self.as_it_is(parts) };
             }
             self.rename(&mut parts, canon.renaming);
+            sets = self.sets(&parts);
         }
         unreachable!("each round forgets something, and there is little to forget")
     }
@@ -462,13 +475,10 @@ impl Ballots {
             }
         }
         if let Some(other) = looks.delta {
-            looks_at[0] = self.hosts.get(parts[usize::from(other)]).host.generation.0 as u32;
+            looks_at[0] = self.hosts.get(parts[usize::from(other)]).life >> 1;
         }
-        // At most 2^7 generations are alive in the numbers of a state.
         if looks.lives {
-            looks_at[BLOCKS] = self.hosts_of(parts).fold(0, |lives, part| {
-                lives << 8 | (part.host.generation.0 as u32) << 1 | u32::from(part.host.engine.is_some())
-            });
+            looks_at[BLOCKS] = self.hosts_of(parts).fold(0, |lives, part| lives << 8 | part.life);
         }
         looks_at
     }
@@ -616,9 +626,9 @@ impl Ballots {
         wrote
     }
 
-    /// What may happen in a state, and the parts that come of it, before numbers are renamed. Where gaps are stretched
-    /// first the parts are left out.
-    fn each_step(&self, state: &Row, each: &mut impl FnMut(Move, Option<[u32; PARTS]>)) {
+    /// What may happen in a state, the parts that come of it, before numbers are renamed, and their numbers. Where gaps are
+    /// stretched first these are left out.
+    fn each_step(&self, state: &Row, each: &mut impl FnMut(Move, Option<([u32; PARTS], Sets)>)) {
         let parts = &state.parts;
         let referee = &self.referees.get(parts[REFEREE]).referee;
         if referee.broken.is_some() {
@@ -626,27 +636,26 @@ impl Ballots {
         }
         let late = referee.late_writes == Some(0) || self.hosts_of(parts).any(|part| part.late);
         let crashed = referee.crashes == Some(0);
+        let spent = |kind| match kind {
+            Kind::Crash => crashed,
+            Kind::CrashWithGhost(_) => crashed || late,
+            Kind::TimeOut(_) => late,
+            _ => false,
+        };
         let looks = |part: &HostPart| self.ground.eager && part.looks.is_some();
         let lookers: u8 = self.hosts_of(parts).enumerate().map(|(host, part)| u8::from(looks(part)) << host).sum();
         let known = (state.stretches > 1).then(|| self.sets(parts));
         for (me, part) in self.hosts_of(parts).enumerate() {
-            for offer in &part.offers {
-                let spent = match offer.kind {
-                    Kind::Crash => crashed,
-                    Kind::CrashWithGhost(_) => crashed || late,
-                    Kind::TimeOut(_) => late,
-                    _ => false,
-                };
-                if spent {
-                    continue;
-                }
+            for offer in part.offers.iter().filter(|offer| !spent(offer.kind)) {
+                let stepped = self.stepped(parts, part.me, offer.kind, offer.looks);
                 let overtaken = if offer.lands_leader { lookers & !(1 << me) } else { 0 };
                 for sampled_before in subsets(overtaken) {
                     let step = |stretch| Move { host: me as u8, kind: offer.kind, stretch, sampled_before };
-                    let after = self.after(*parts, step(0), offer.looks);
-                    each(step(0), Some(after));
+                    let after = self.after(*parts, step(0), &stepped);
+                    let sets = self.sets(&after);
+                    each(step(0), Some((after, sets)));
                     // How wide a gap is makes a difference only to what is put into it.
-                    if known.is_some_and(|known| self.sets(&after).has_new_numbers(known)) {
+                    if known.is_some_and(|known| sets.has_new_numbers(known)) {
                         (1..state.stretches).for_each(|stretch| each(step(stretch), None));
                     }
                 }
@@ -655,13 +664,12 @@ impl Ballots {
     }
 
     /// The parts of a state after a step, which stretches nothing.
-    fn after(&self, mut parts: [u32; PARTS], action: Move, looks: Looks) -> [u32; PARTS] {
+    fn after(&self, mut parts: [u32; PARTS], action: Move, stepped: &Stepped) -> [u32; PARTS] {
         for other in (0..self.here()).filter(|other| action.sampled_before >> other & 1 == 1) {
             let part = self.hosts.get(parts[other]);
             let kind = Kind::Sample(part.looks.expect("it was found looking"));
             parts[other] = self.stepped(&parts, other as u8, kind, self.looks(&part.host, kind)).host;
         }
-        let stepped = self.stepped(&parts, action.host, action.kind, looks);
         if stepped.panicked {
             let mut referee = self.referees.get(parts[REFEREE]).referee.clone();
             referee.broken = Some(Broken { property: None, what: self.panics.get(stepped.host).clone() });
@@ -672,7 +680,7 @@ impl Ballots {
         if stepped.place != NOWHERE {
             parts[usize::from(stepped.place)] = stepped.sector;
         }
-        self.judge(&mut parts, &stepped, action);
+        self.judge(&mut parts, stepped, action);
         parts
     }
 
@@ -735,12 +743,17 @@ impl Space for Ballots {
             self.rename(&mut parts, self.renamings.id(stretching));
         }
         let looks = self.looks(&self.hosts.get(parts[usize::from(action.host)]).host, action.kind);
-        Some(self.row(self.after(parts, action, looks)))
+        let stepped = self.stepped(&parts, action.host, action.kind, looks);
+        Some(self.row(self.after(parts, action, &stepped)))
     }
 
-    fn each_next(&self, state: &Row, _: &mut Vec<Move>, each: &mut impl FnMut(Option<Row>)) {
+    fn each_next(&self, state: &Row, _: &mut Vec<Move>, each: &mut impl FnMut(Move, Option<Row>)) {
         self.each_step(state, &mut |action, after| {
-            each(after.map_or_else(|| self.next(state, action), |parts| Some(self.row(parts))))
+            let next = match after {
+                Some((parts, sets)) => Some(self.row_of(parts, sets)),
+                None => self.next(state, action),
+            };
+            each(action, next);
         });
     }
 
@@ -756,7 +769,7 @@ impl Space for Ballots {
     }
 
     fn owners(&self, state: &Row) -> u8 {
-        let holds = |(me, part): (usize, &HostPart)| u8::from(matches!(part.host.client, Client::Holding(_))) << me;
+        let holds = |(me, part): (usize, &HostPart)| u8::from(part.holds) << me;
         self.hosts_of(&state.parts).enumerate().map(holds).sum()
     }
 

@@ -5,7 +5,7 @@
 //! at the moment of a grant.
 
 use super::canon::{Broken, Referee};
-use super::host::{Client, Effects};
+use super::host::Effects;
 use super::{BLOCKS, Ballots, Kind, LEADER, Move, PARTS, REFEREE, Stepped};
 use crate::history::Property;
 use lease_core::format::Sector;
@@ -107,9 +107,7 @@ impl Ballots {
 
     /// The other hosts whose clients use the resource, one bit each.
     fn others_hold(&self, parts: &[u32; PARTS], me: usize) -> u8 {
-        let holds = |(other, part): (usize, &super::HostPart)| {
-            u8::from(other != me && matches!(part.host.client, Client::Holding(_))) << other
-        };
+        let holds = |(other, part): (usize, &super::HostPart)| u8::from(other != me && part.holds) << other;
         self.hosts_of(parts).enumerate().map(holds).sum()
     }
 

@@ -134,7 +134,8 @@ impl Ballots {
     /// A step as it is, its numbers left alone.
     fn raw_step(&self, row: &Row, action: Move) -> Row {
         let looks = self.looks(&self.hosts.get(row.parts[usize::from(action.host)]).host, action.kind);
-        self.as_it_is(self.after(row.parts, action, looks))
+        let stepped = self.stepped(&row.parts, action.host, action.kind, looks);
+        self.as_it_is(self.after(row.parts, action, &stepped))
     }
 
     /// What may happen, gaps being what they are.

@@ -36,21 +36,12 @@ pub struct Options {
     pub max_states: Option<u64>,
     /// Whether the first finding ends the search. Otherwise findings are counted and the search goes on beside them.
     pub first_finding_only: bool,
-    /// Whether it can be told how a finding came about. It costs 12 bytes a state.
-    pub keep_paths: bool,
 }
 
 impl Default for Options {
     /// One thread, depth-first, to the end.
     fn default() -> Self {
-        Options {
-            threads: 1,
-            order: Order::DepthFirst,
-            max_bytes: None,
-            max_states: None,
-            first_finding_only: false,
-            keep_paths: true,
-        }
+        Options { threads: 1, order: Order::DepthFirst, max_bytes: None, max_states: None, first_finding_only: false }
     }
 }
 

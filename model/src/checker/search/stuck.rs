@@ -95,14 +95,7 @@ struct Map<'a, S: Space> {
 
 impl<'a, S: Space> Map<'a, S> {
     fn new(space: &'a S) -> Map<'a, S> {
-        Map {
-            space,
-            table: Table::new(true),
-            ways: Vec::new(),
-            origins: Vec::new(),
-            steps: Vec::new(),
-            groups: Vec::new(),
-        }
+        Map { space, table: Table::new(), ways: Vec::new(), origins: Vec::new(), steps: Vec::new(), groups: Vec::new() }
     }
 
     fn bytes(&self) -> u64 {
@@ -176,20 +169,23 @@ impl<'a, S: Space> Map<'a, S> {
         }
         if self.ways[number] != Way::Ended {
             let owners = self.space.owners(state);
-            self.space.actions(state, actions);
-            for (place, action) in actions.drain(..).enumerate() {
-                let Some(next) = self.space.next(state, action) else { continue };
+            let mut place = 0;
+            let space = self.space;
+            space.each_next(state, actions, &mut |action, next| {
+                let origin = Origin { state: number as u32, action: place };
+                place += 1;
+                let Some(next) = next else { return };
                 enabled += 1;
-                let grants = self.space.owners(&next) & !owners != 0;
-                let target = self.reach(next, Origin { state: number as u32, action: place as u16 }, found);
-                if self.space.is_crash(action) {
-                    continue;
+                let grants = space.owners(&next) & !owners != 0;
+                let target = self.reach(next, origin, found);
+                if space.is_crash(action) {
+                    return;
                 }
                 if grants {
                     self.ways[number] = Way::Grant;
                 }
                 targets.push(target);
-            }
+            });
         }
         if self.ways[number] != Way::Unknown {
             targets.clear();
@@ -204,7 +200,7 @@ impl<'a, S: Space> Map<'a, S> {
     /// The number of a state. All states are looked into in the order of their numbers, those with a finding too.
     fn reach(&mut self, state: S::State, origin: Origin, found: &mut Stack<'_, S::State>) -> u32 {
         let fresh = self.ways.len() as u64 + 1;
-        if let Some(known) = self.table.get_or_insert(self.space.fingerprint(&state), || fresh) {
+        if let Some(known) = self.table.insert_or(self.space.fingerprint(&state), || fresh, |known| *known) {
             return (known - 1) as u32;
         }
         self.ways.push(if self.space.finding(&state).is_some() { Way::Ended } else { Way::Unknown });

@@ -31,7 +31,7 @@ pub fn explore<S: Space>(
         options,
         progress,
         stop,
-        table: Table::new(options.keep_paths),
+        table: Table::new(),
         gauge: Gauge::default(),
         unique: AtomicU64::new(0),
         generated: AtomicU64::new(0),
@@ -319,7 +319,7 @@ impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
     fn expand(&mut self, seen: &Seen<S>) {
         self.at = seen.fingerprint;
         let mut actions = std::mem::take(&mut self.actions);
-        self.search.space.each_next(&seen.state, &mut actions, &mut |next| match next {
+        self.search.space.each_next(&seen.state, &mut actions, &mut |_, next| match next {
             Some(next) => self.reach(next, seen.fingerprint),
             None => self.tally.disabled += 1,
         });
@@ -336,7 +336,7 @@ impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
         let space = self.search.space;
         self.tally.generated += 1;
         let fingerprint = space.fingerprint(&state);
-        if !self.search.table.insert(fingerprint, origin) {
+        if self.search.table.insert_or(fingerprint, || origin, |_| ()).is_some() {
             return;
         }
         self.tally.unique += 1;
