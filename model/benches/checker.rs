@@ -53,6 +53,7 @@ fn ballots(criterion: &mut Criterion) {
         crashes: Some(0),
         late_writes: Some(0),
         torn_blocks: false,
+        broken: None,
         reductions: Reductions::ALL,
     };
     let options = Options { threads: 2, ..Options::default() };

@@ -21,7 +21,7 @@ pub use ladder::{Bounds, End, Ladder, Rung, until_safe};
 use crate::scenario::{HostPlan, ProfileName, ResourcePlan, Scenario};
 use lease_core::profile::Profile;
 use model::Limits;
-use model::checker::plan::{BallotPlan, Plan, TimedPlan};
+use model::checker::plan::{BallotPlan, BrokenDisk, Plan, TimedPlan};
 use model::setup::{HostSetup, LateClose, Setup, WdmdProfile};
 
 /// What a world to be decided completely consists of.
@@ -216,7 +216,8 @@ impl CheckPlan {
             Plan::Ballots(plan) => {
                 let late = count(plan.late_writes);
                 let torn = if plan.torn_blocks { late } else { 0 };
-                Limits { crashes: count(plan.crashes), ghosts: late, errors: late, torn, ..calm }
+                let damage = any(plan.broken.is_some());
+                Limits { crashes: count(plan.crashes), ghosts: late, errors: late, torn, damage, ..calm }
             }
             Plan::HostIds(plan) | Plan::Leases(plan) => Limits {
                 crashes: u32::MAX,
@@ -300,7 +301,14 @@ fn ballot_faults(plan: &BallotPlan) -> String {
         Some(0) => "no crash".to_owned(),
         number => format!("{}, with rejoins", count(number, "crash", "crashes")),
     };
-    format!("{acquires}; {crashes}; {late}")
+    let broken = match plan.broken {
+        None => "",
+        Some(BrokenDisk::LosesWrites) => "; the disk loses writes that completed",
+        Some(BrokenDisk::GhostsForEver) => "; late writes of a life before land during the next, too",
+        Some(BrokenDisk::ErasedBlocks) => "; somebody erases blocks",
+        Some(BrokenDisk::Initialised) => "; somebody initialises the resource, the leader first",
+    };
+    format!("{acquires}; {crashes}; {late}{broken}")
 }
 
 fn timed_faults(plan: &TimedPlan) -> String {

@@ -75,7 +75,7 @@ fn mistakes_in_a_world_to_be_checked_are_told_like_all_others() {
     );
     check_world(
         "jitter = true",
-        "x.toml:8: [check] jitter: expected one of the keys world, acquires, crashes, late_writes, torn_blocks, states, \
+        "x.toml:8: [check] jitter: expected one of the keys world, acquires, crashes, late_writes, torn_blocks, broken, states, \
          long, unique, with, without, found an unknown key",
     );
     check_world(

@@ -127,7 +127,6 @@ fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Cas
         max_bytes: Some(manner.max_bytes),
         max_states: plan.states,
         first_finding_only: true,
-        keep_paths: true,
     };
     let title = format!("{} ({profile})", scenario.name);
     let watch = Stopwatch::start();

@@ -23,8 +23,39 @@ pub struct BallotPlan {
     pub late_writes: Option<u8>,
     /// Whether a late write of a block may land torn.
     pub torn_blocks: bool,
+    /// Beyond the tolerance: what does not hold in this world.
+    pub broken: Option<BrokenDisk>,
     /// What is fused.
     pub reductions: Reductions,
+}
+
+/// An assumption about the disk that a world without time breaks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum BrokenDisk {
+    /// A write that completed is lost, as with a cache that loses its power: the sector keeps its old content.
+    LosesWrites,
+    /// A write of a host that lost its power may land at any later time, during later lives of the host too.
+    GhostsForEver,
+    /// Somebody who is not its host writes a sector: zeros, over the block of any host.
+    ErasedBlocks,
+    /// Somebody initialises the resource while it is used: the leader first, then the blocks.
+    Initialised,
+}
+
+impl BrokenDisk {
+    /// All of them.
+    pub const ALL: [BrokenDisk; 4] =
+        [BrokenDisk::LosesWrites, BrokenDisk::GhostsForEver, BrokenDisk::ErasedBlocks, BrokenDisk::Initialised];
+
+    /// Its name in a scenario.
+    pub const fn name(self) -> &'static str {
+        match self {
+            BrokenDisk::LosesWrites => "loses-writes",
+            BrokenDisk::GhostsForEver => "ghosts-for-ever",
+            BrokenDisk::ErasedBlocks => "erased-blocks",
+            BrokenDisk::Initialised => "initialised",
+        }
+    }
 }
 
 /// Worlds with time, in ticks of one second of the hosts' clocks.

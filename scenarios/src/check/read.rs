@@ -4,7 +4,7 @@ use super::{CheckPlan, Decisions};
 use crate::dice::Range;
 use crate::reader::{BadScenario, Reader};
 use crate::scenario::ProfileName;
-use model::checker::plan::{BallotPlan, Plan, Reductions, TimedPlan};
+use model::checker::plan::{BallotPlan, BrokenDisk, Plan, Reductions, TimedPlan};
 
 type Read<T> = Result<T, BadScenario>;
 
@@ -25,7 +25,7 @@ impl CheckPlan {
             return Err(table.bad(table.at(), "world", "one of ballots, host-ids, leases", "nothing"));
         };
         let plan = match kind.value {
-            Kind::Ballots => Plan::Ballots(ballots(table)?),
+            Kind::Ballots => Plan::Ballots(ballots(table, beyond)?),
             Kind::HostIds => Plan::HostIds(timed(table, beyond)?),
             Kind::Leases => Plan::Leases(timed(table, beyond)?),
         };
@@ -59,7 +59,7 @@ fn decisions(table: &mut Reader<'_>, key: &'static str) -> Read<Vec<String>> {
     Ok(names)
 }
 
-fn ballots(table: &mut Reader<'_>) -> Read<BallotPlan> {
+fn ballots(table: &mut Reader<'_>, beyond: bool) -> Read<BallotPlan> {
     let mut count = |key, bounds, usual: Option<u8>| {
         let found = table.number_or_unlimited(key, bounds)?;
         Ok::<_, BadScenario>(found.map_or(usual, |found| found.value.map(|number| number as u8)))
@@ -71,7 +71,12 @@ fn ballots(table: &mut Reader<'_>) -> Read<BallotPlan> {
     if torn_blocks && late_writes == Some(0) {
         return Err(table.bad(table.at(), "torn_blocks", "late_writes, for only these land torn", "none"));
     }
-    Ok(BallotPlan { acquires, crashes, late_writes, torn_blocks, reductions: Reductions::ALL })
+    let names = BrokenDisk::ALL.map(|broken| (broken.name(), broken));
+    let broken = table.word("broken", &names)?.map(|found| found.value);
+    if broken.is_some() && !beyond {
+        return Err(table.bad(table.at(), "broken", "[expect] beyond = true for this", "a tolerance that is kept"));
+    }
+    Ok(BallotPlan { acquires, crashes, late_writes, torn_blocks, broken, reductions: Reductions::ALL })
 }
 
 fn timed(table: &mut Reader<'_>, beyond: bool) -> Read<TimedPlan> {

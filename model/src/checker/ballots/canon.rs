@@ -178,7 +178,10 @@ impl Sets {
     }
 
     /// The smallest version that anybody knows from a leader.
-    fn floor(self) -> u32 {
+    fn floor(self, ground: &Ground) -> u32 {
+        if ground.absolute {
+            return 0;
+        }
         (self.live | self.decided | self.compared & self.comparable()).trailing_zeros()
     }
 
@@ -215,10 +218,10 @@ impl Sets {
         top(self.on_disk) / HOSTS
     }
 
-    fn versions(self) -> Spaced {
+    fn versions(self, ground: &Ground) -> Spaced {
         let known = self.live | self.decided | self.compared & self.comparable();
-        let set = (known | self.blocks | self.chosen | self.granted) & !0 << self.floor();
-        Spaced { set, climbing: set }
+        let set = (known | self.blocks | self.chosen | self.granted) & !0 << self.floor(ground);
+        Spaced { set, climbing: if ground.absolute { 0 } else { set } }
     }
 
     fn strides(self, ground: &Ground) -> Spaced {
@@ -246,16 +249,17 @@ impl Sets {
 
     /// Whether a state with these numbers is canonical.
     pub(super) fn canonical(self, ground: &Ground) -> bool {
-        let floor = self.floor();
+        let floor = self.floor(ground);
         let below = !(!0 << floor);
         let telling = self.telling(ground);
         let settled = self.settled >> 1;
-        floor == 1
+        let versions_fit = floor == 1
             && self.compared & !self.comparable() == 0
             && (self.blocks | self.granted) & below & !1 == 0
             && self.votes & 1 << floor == 0
             && self.chosen & (below | 1 << floor) == 0
-            && self.versions().is_squeezed(1)
+            && self.versions(ground).is_squeezed(1);
+        (ground.absolute || versions_fit)
             && self.mbals & !telling & !STRIDE == 0
             && self.empty & !telling == 0
             && self.bals & !self.voting(ground) == 0
@@ -266,11 +270,13 @@ impl Sets {
 
     /// How a state with these numbers is made canonical.
     pub(super) fn renaming(self, ground: &Ground) -> Renaming {
-        let floor = self.floor();
+        let floor = self.floor(ground);
         let telling = self.telling(ground);
-        let compared_from = self.live.trailing_zeros();
+        let compared_from = if ground.absolute { 0 } else { self.live.trailing_zeros() };
         let mut renaming = Renaming { floor, compared_from, ..Renaming::IDENTITY };
-        self.versions().squeeze(1, 0, &mut renaming.lver);
+        if !ground.absolute {
+            self.versions(ground).squeeze(1, 0, &mut renaming.lver);
+        }
         self.strides(ground).squeeze(self.first_stride(ground), 0, &mut renaming.stride);
         renaming.telling = telling;
         // Votes of ballots below every ballot to come are told apart by their order alone.
@@ -306,14 +312,16 @@ impl Sets {
     /// In how many ways the gaps of a canonical state may have to be stretched. A step makes one new version and one new
     /// ballot number at the most, so what matters is at most one gap of each.
     pub(super) fn stretches(self, ground: &Ground) -> u8 {
-        (self.versions().wide_gaps() + 1) * (self.strides(ground).wide_gaps() + 1)
+        (self.versions(ground).wide_gaps() + 1) * (self.strides(ground).wide_gaps() + 1)
     }
 
     /// A canonical state with one of its widest gaps of each kind, or none, made wider by one.
     pub(super) fn stretching(self, ground: &Ground, stretch: u8) -> Renaming {
-        let mut renaming = Renaming { floor: self.floor(), ..Renaming::IDENTITY };
-        let ways = self.versions().wide_gaps() + 1;
-        self.versions().squeeze(1, stretch % ways, &mut renaming.lver);
+        let mut renaming = Renaming { floor: self.floor(ground), ..Renaming::IDENTITY };
+        let ways = self.versions(ground).wide_gaps() + 1;
+        if !ground.absolute {
+            self.versions(ground).squeeze(1, stretch % ways, &mut renaming.lver);
+        }
         self.strides(ground).squeeze(self.first_stride(ground), stretch / ways, &mut renaming.stride);
         renaming
     }
@@ -518,7 +526,7 @@ impl Renaming {
                 last = Some(member);
             }
         };
-        spread(sets.versions(), 3, &mut renaming.lver);
+        spread(sets.versions(ground), 3, &mut renaming.lver);
         let forgetful = sets.forgetful(ground);
         let first = if forgetful { 4 } else { 0 };
         spread(sets.strides(ground), first, &mut renaming.stride);

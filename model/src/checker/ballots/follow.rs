@@ -17,6 +17,7 @@ use lease_core::format::Sector;
 use lease_core::numbers::Span;
 use lease_core::seam::{Request, Task};
 use sim_disk::{Ending, Landing, Sampling};
+use std::sync::Arc;
 
 /// How many looks at an owner, a second apart, before it is given up that anything comes of them.
 const LOOKS: usize = 400;
@@ -119,12 +120,26 @@ impl<S: Sink> Walk<'_, '_, S> {
                     Kind::LateTorn => self.driver.land(io.disk, io.io, Landing::Torn { bytes: TORN })?,
                     _ => {}
                 }
-                if before.engine.is_some() {
+                if before.engine.is_some() && !before.flights[index].is_ghost() {
                     let ending =
                         if action.kind == Kind::LateFails { Ending::Refused(super::EIO) } else { Ending::Done };
                     self.driver.act(Action::Complete { disk: io.disk, io: io.io, ending })?;
                 }
             }
+            Kind::Lose(index) => {
+                let FlightOp::Write(position, ..) = before.flights[usize::from(index)].op else {
+                    return Err("only writes are lost".to_owned());
+                };
+                let io = self.find(me, before, usize::from(index))?;
+                // The numbers of the path are not those of the world.
+                let disk = self.driver.world.disk(io.disk);
+                let old = disk.platter().sector(self.at(position) / u64::from(disk.sector_size())).clone();
+                self.driver.land(io.disk, io.io, Landing::Whole)?;
+                self.edit(position, old)?;
+                self.driver.act(Action::Complete { disk: io.disk, io: io.io, ending: Ending::Done })?;
+            }
+            Kind::Erase => self.edit(Position::Block(action.host), Sector::Zero.encode())?,
+            Kind::Initialise => self.edit(Position::Leader, Sector::Leader(space.ground.fresh_leader()).encode())?,
             Kind::Ask => {}
             Kind::Release => {
                 let resource = &space.ground.setup.resources[0];
@@ -178,6 +193,12 @@ impl<S: Sink> Walk<'_, '_, S> {
             }
         }
         self.driver.act(Action::Complete { disk: io.disk, io: io.io, ending: Ending::Done })
+    }
+
+    /// A sector gets this content, from nobody.
+    fn edit(&mut self, position: Position, bytes: Arc<[u8]>) -> Result<(), String> {
+        let offset = self.at(position);
+        self.driver.act(Action::Edit { disk: self.space.ground.place().disk, offset, bytes })
     }
 
     fn wait_for_death(&mut self, row: &Row, leader: &Sector) -> Result<(), String> {
@@ -250,20 +271,26 @@ impl<S: Sink> Walk<'_, '_, S> {
         (op.start() * size, op.count() * size, io.write)
     }
 
+    fn at(&self, position: Position) -> u64 {
+        let ground = &self.space.ground;
+        match position {
+            Position::Leader => ground.place().offset,
+            Position::Block(host) => {
+                ground.place().offset + ground.geometry().block_offset(ground.ids[usize::from(host)])
+            }
+        }
+    }
+
     fn offset(&self, flight: &Flight) -> (u64, u64, bool) {
         let ground = &self.space.ground;
         let (place, geometry) = (ground.place().offset, ground.geometry());
         let sector = u64::from(geometry.sector());
-        let at = |position: Position| match position {
-            Position::Leader => place,
-            Position::Block(host) => place + geometry.block_offset(ground.ids[usize::from(host)]),
-        };
         match &flight.op {
             FlightOp::Read(Target::Area, _) => (place, geometry.align(), false),
             FlightOp::Read(Target::Blocks, _) => (place, ground.ballot_length(), false),
-            FlightOp::Read(Target::Sector(position), _) => (at(*position), sector, false),
+            FlightOp::Read(Target::Sector(position), _) => (self.at(*position), sector, false),
             FlightOp::Read(Target::Delta(host), _) => (ground.delta_offset(*host), sector, false),
-            FlightOp::Write(position, ..) => (at(*position), sector, true),
+            FlightOp::Write(position, ..) => (self.at(*position), sector, true),
         }
     }
 

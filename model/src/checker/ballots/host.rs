@@ -6,7 +6,7 @@
 
 use crate::setup::{ResourceIx, Setup};
 use lease_core::Engine;
-use lease_core::format::{DeltaLease, Geometry, HostBlock, Name, Sector, SectorKind};
+use lease_core::format::{DeltaLease, Geometry, HostBlock, Leader, Name, Sector, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver, Numbers, Second, Span, Stamp, Time, Visit};
 use lease_core::seam::{
     Answer, ClientId, Event, Input, IoResult, LastLife, Output, Outputs, Place, ReadData, Request, RequestId, Slot,
@@ -113,6 +113,8 @@ pub(super) struct Ground {
     pub(super) stride: u64,
     /// A block may be set back to zeros.
     pub(super) may_zero: bool,
+    /// Versions are what they are: one may begin anew at the lowest of all.
+    pub(super) absolute: bool,
     /// RELEASED is looked at even in blocks of versions that are over.
     pub(super) flags_outlive: bool,
 }
@@ -126,6 +128,12 @@ impl Ground {
 
     pub(super) fn geometry(&self) -> Geometry {
         self.setup.resources[usize::from(self.resource.0)].geometry
+    }
+
+    /// The leader of a resource that nobody ever acquired.
+    pub(super) fn fresh_leader(&self) -> Leader {
+        let resource = &self.setup.resources[usize::from(self.resource.0)];
+        Leader::fresh(resource.geometry, self.space().0, resource.name, resource.num_hosts)
     }
 
     pub(super) fn place(&self) -> Place {
@@ -392,6 +400,13 @@ impl Ground {
     }
 }
 
+impl Flight {
+    /// Its host is down, or was since.
+    pub(super) fn is_ghost(&self) -> bool {
+        self.late && self.task == Task::Main
+    }
+}
+
 impl BallotHost {
     /// Whether a task waits for an I/O that it has not given up.
     pub(super) fn awaits_io(&self, task: Task) -> bool {
@@ -413,6 +428,7 @@ impl BallotHost {
         let flight = match kind {
             super::Kind::Io(index) => self.flights.get(usize::from(index)),
             super::Kind::LateLands => self.late_write(),
+            super::Kind::Initialise => return true,
             _ => None,
         };
         flight.is_some_and(|flight| matches!(flight.op, FlightOp::Write(Position::Leader, _, false)))

@@ -25,7 +25,7 @@ mod tests;
 use self::canon::{Broken, HOSTS, Referee, Renaming, Sets};
 use self::host::{BallotHost, Client, Effects, FlightOp, Ground, NOON, Position, Target};
 use super::intern::{Interner, Memo, mix};
-use super::plan::BallotPlan;
+use super::plan::{BallotPlan, BrokenDisk};
 use super::search::panic_message;
 use super::{Finding, Lost, Space};
 use crate::happening::Sink;
@@ -101,6 +101,12 @@ enum Kind {
     LateTorn,
     /// The late write ends without landing.
     LateFails,
+    /// A write completes, and the disk loses it.
+    Lose(u8),
+    /// Somebody writes zeros over the block of this host.
+    Erase,
+    /// Somebody writes a new leader.
+    Initialise,
     /// The client asks for the resource.
     Ask,
     /// The client gives the resource back.
@@ -257,7 +263,8 @@ impl Ballots {
             ids,
             eager: plan.reductions.partial_order,
             stride: setup.resources[0].geometry.max_hosts(),
-            may_zero: any(&|profile| profile.retract == Retract::Zeroed),
+            may_zero: plan.broken.is_some() || any(&|profile| profile.retract == Retract::Zeroed),
+            absolute: plan.broken == Some(BrokenDisk::Initialised),
             flags_outlive: any(&|profile| profile.regressed_leader == RegressedLeader::Believed),
             setup,
         };
@@ -320,16 +327,25 @@ impl Ballots {
         let torn = |flight: &host::Flight| {
             self.plan.torn_blocks && matches!(flight.op, FlightOp::Write(Position::Block(_), ..))
         };
+        match self.plan.broken {
+            Some(BrokenDisk::ErasedBlocks) => kinds.push(Kind::Erase),
+            Some(BrokenDisk::Initialised) => kinds.extend([Kind::Erase, Kind::Initialise]),
+            _ => {}
+        }
         if host.engine.is_none() {
             if let Some(ghost) = late {
                 kinds.push(Kind::LateLands);
                 kinds.extend(torn(ghost).then_some(Kind::LateTorn));
             }
             kinds.push(Kind::Rejoin);
+            kinds.sort_unstable();
             return kinds;
         }
         for (index, flight) in host.flights.iter().enumerate().filter(|(_, flight)| !flight.late) {
             kinds.push(Kind::Io(index as u8));
+            if self.plan.broken == Some(BrokenDisk::LosesWrites) && matches!(flight.op, FlightOp::Write(..)) {
+                kinds.push(Kind::Lose(index as u8));
+            }
             if let FlightOp::Write(_, _, landed) = flight.op
                 && self.plan.late_writes != Some(0)
             {
@@ -342,7 +358,7 @@ impl Ballots {
         }
         if let Some(flight) = late {
             kinds.push(Kind::LateLands);
-            kinds.push(Kind::LateFails);
+            kinds.extend((!flight.is_ghost()).then_some(Kind::LateFails));
             kinds.extend(torn(flight).then_some(Kind::LateTorn));
         }
         for (index, (task, _)) in host.wakes.iter().enumerate() {
@@ -534,9 +550,10 @@ impl Ballots {
             }
             Kind::LateLands | Kind::LateTorn | Kind::LateFails => {
                 let flight = host.flights.remove(late(host));
+                let ghost = flight.is_ghost();
                 let FlightOp::Write(position, sector, landed) = flight.op else { unreachable!("only writes are late") };
                 let result = if key.kind == Kind::LateFails { IoResult::Failed(EIO) } else { IoResult::Written };
-                if host.engine.is_some() {
+                if host.engine.is_some() && !ghost {
                     ground.feed(host, NOON, Input::IoDone { slot: flight.slot, result }, effects);
                 }
                 return match key.kind {
@@ -549,7 +566,17 @@ impl Ballots {
             Kind::Release => ground.release(host, effects),
             Kind::Crash => host.crash(None),
             Kind::CrashWithGhost(index) => host.crash(Some(usize::from(index))),
-            Kind::Rejoin => *host = ground.host(me, host.generation.next(), host.acquires),
+            Kind::Rejoin => {
+                let mut flights = std::mem::take(&mut host.flights);
+                flights.retain(|_| self.plan.broken == Some(BrokenDisk::GhostsForEver));
+                *host = BallotHost { flights, ..ground.host(me, host.generation.next(), host.acquires) };
+            }
+            Kind::Lose(index) => {
+                let flight = host.flights.remove(usize::from(index));
+                ground.feed(host, NOON, Input::IoDone { slot: flight.slot, result: IoResult::Written }, effects);
+            }
+            Kind::Erase => return Some((Position::Block(me), Sector::Zero)),
+            Kind::Initialise => return Some((Position::Leader, Sector::Leader(ground.fresh_leader()))),
         }
         None
     }
@@ -718,10 +745,8 @@ impl Space for Ballots {
             let position = Position::Block(me as u8);
             parts[Ballots::place(position)] = self.sector_part(position, Sector::Zero);
         }
-        let resource = &self.ground.setup.resources[0];
-        let space = self.ground.setup.lockspaces[usize::from(resource.lockspace.0)].name;
-        let fresh = Leader::fresh(resource.geometry, space, resource.name, resource.num_hosts);
-        parts[LEADER] = self.sector_part(Position::Leader, Sector::Leader(Leader { lver: Lver(1), ..fresh }));
+        let leader = Leader { lver: Lver(1), ..self.ground.fresh_leader() };
+        parts[LEADER] = self.sector_part(Position::Leader, Sector::Leader(leader));
         parts[REFEREE] = self.referee_part(Referee {
             chosen: Vec::new(),
             granted: Lver(0),

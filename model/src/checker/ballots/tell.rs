@@ -161,6 +161,14 @@ impl Ballots {
             Kind::LateLands => format!("{label}'s write lands: {}", late()),
             Kind::LateTorn => format!("{label}'s write lands torn: {}", late()),
             Kind::LateFails => format!("{label}'s write fails at last: {}", late()),
+            Kind::Lose(index) => {
+                format!(
+                    "the disk loses what {label} has written: {}",
+                    self.flight_told(&host.flights[usize::from(index)])
+                )
+            }
+            Kind::Erase => format!("somebody erases {label}'s block"),
+            Kind::Initialise => "somebody writes a new leader".to_owned(),
             Kind::Ask => format!("{label}'s client asks for the resource"),
             Kind::Release => format!("{label}'s client gives the resource back"),
             Kind::Crash => format!("{label} loses its power"),

@@ -26,6 +26,7 @@ const CALM: BallotPlan = BallotPlan {
     crashes: Some(0),
     late_writes: Some(0),
     torn_blocks: false,
+    broken: None,
     reductions: Reductions::ALL,
 };
 const ONE_EACH: BallotPlan = BallotPlan { acquires: Some(1), ..CALM };
