@@ -248,7 +248,7 @@ decisions! {
         /// Twice the io_timeout of the record that it found: a host with a longer one may still be writing.
         Found,
         /// Twice the longest io_timeout in the cluster, as configured, as far as its own failure age allows; and never
-        /// less than that.
+        /// less than that. It allows two and a half times its own: hosts that differ by more must not want one host id.
         ClusterMax
     }
     /// How long does a join wait for a host id that another host holds and does not renew?
@@ -257,6 +257,30 @@ decisions! {
         Dead,
         /// Until no renewal that it may have begun before its failure can still land.
         WritesOver
+    }
+    /// The daemon stands still while a join waits for an I/O, and hears of its end and of its time-out at once: which of
+    /// the two counts?
+    late_answer: LateAnswer {
+        /// The end: a look may be of any age when the write that follows from it is issued, which then overwrites an
+        /// owner who looked, wrote and confirmed meanwhile.
+        Believed,
+        /// The time-out: from the look to the end of the write it takes less than twice the io_timeout.
+        TimedOut
+    }
+    /// A join hears that its write still stands, or that wdmd watches it, when that write is as old as the failure age.
+    /// Does it succeed?
+    late_confirmation: LateConfirmation {
+        /// Yes, though the host may be dead to others, and wdmd was told so late that the device counts from later.
+        Joined,
+        /// No.
+        Refused
+    }
+    /// Does a host whose last stamp is as old as the failure age set its host id free, when it leaves or undoes a join?
+    late_free: LateFree {
+        /// Yes, whoever may own it by then.
+        Written,
+        /// No: the host id then looks dead, not free.
+        Withheld
     }
     /// What becomes of the slot when a join is aborted after its write? (bugs L15)
     aborted_join: AbortedJoin {

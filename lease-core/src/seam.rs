@@ -519,11 +519,17 @@ pub enum Rare {
     RenewalTooOld,
     /// A join waited although the record bears our own name, since our last life may still be running.
     WaitedForOwnLife,
+    /// An I/O of a join was answered when its time was over, before anybody noticed that.
+    AnsweredLate,
+    /// A join was confirmed so late that the record may have been dead to others.
+    JoinTooOld,
+    /// A host id was not set free, since another host may have taken it over.
+    FreeWithheld,
 }
 
 impl Rare {
     /// All of them, in the order of declaration.
-    pub const ALL: [Rare; 12] = [
+    pub const ALL: [Rare; 15] = [
         Rare::LateReadAdopted,
         Rare::SectorBusy,
         Rare::NoAioSlot,
@@ -536,6 +542,9 @@ impl Rare {
         Rare::ReleasedByFlagAlone,
         Rare::RenewalTooOld,
         Rare::WaitedForOwnLife,
+        Rare::AnsweredLate,
+        Rare::JoinTooOld,
+        Rare::FreeWithheld,
     ];
 }
 

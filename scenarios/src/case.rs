@@ -11,6 +11,7 @@ use lease_core::profile::{Config, Parameters};
 use lease_core::seam::{DiskId, Place};
 use model::setup::{DiskSetup, HostSetup, LockspaceIx, LockspaceSetup, Membership, ResourceSetup, Setup};
 use model::{Instant, Limits};
+use std::collections::BTreeSet;
 
 /// One scenario, one profile, one seed. Equal ones are equal for ever: replay builds its world from them.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ impl<'a> Case<'a> {
         let mut dice = Dice::new(seed, "setup");
         // The whole draw depends on the scenario and the seed alone, so that both profiles see the same storm.
         let cluster_watchdog = scenario.hosts.first().map_or(60, |host| dice.within(host.usual_watchdog()));
+        let host_ids = scenario.hosts.iter().map(|plan| plan.host_id).collect::<BTreeSet<_>>();
+        let host_ids_are_shared = host_ids.len() < scenario.hosts.len();
         let drifting = profile == ProfileName::Hardened || scenario.beyond;
         let mut hosts = Vec::new();
         let mut starts = Vec::new();
@@ -68,8 +71,12 @@ impl<'a> Case<'a> {
                         use_watchdog: plan.use_watchdog,
                         kill_grace: plan.kill_grace,
                         renewal_interval: plan.renewal_interval,
-                        // Both are twice io_timeout in sanlock; a world that shrinks one shrinks the other.
-                        join_confirmation: plan.renewal_interval,
+                        join_confirmation: if host_ids_are_shared {
+                            Parameters::default().join_confirmation
+                        } else {
+                            // Both are twice io_timeout in sanlock; a world that shrinks one shrinks the other.
+                            plan.renewal_interval
+                        },
                         failure_age: plan.failure_age,
                         renewal_read_extend: plan.read_extend,
                         workers: plan.workers,

@@ -6,6 +6,7 @@
 //! refuses to touch anything that a later decision looks at; what it does change, it changes to a value that stands for
 //! "whatever": never, or the first second of the clock, long ago.
 
+use super::io::Running;
 use super::lockspace::Lockspace;
 use super::observe::Table;
 use super::recovery::Client;
@@ -27,7 +28,7 @@ impl Engine {
     /// [`Parameters::kill_limit`](crate::profile::Parameters::kill_limit) is reached.
     pub fn forget(&mut self, now: Time) {
         for lockspace in self.lockspaces.iter_mut().flatten() {
-            lockspace.forget(now, self.config.profile.failing_acquire);
+            lockspace.forget(now, &self.config.profile);
         }
         while self.lockspaces.last().is_some_and(Option::is_none) {
             self.lockspaces.pop();
@@ -130,6 +131,21 @@ impl Engine {
     /// Whether the I/O in a slot was given up by the task that issued it.
     pub fn gave_up(&self, slot: Slot) -> bool {
         self.io.gave_up(slot)
+    }
+
+    /// Whether it makes a difference how the I/O in a slot ended, and what it read, if a lockspace hears of that now.
+    pub fn heeds(&self, slot: Slot, now: Time) -> bool {
+        let late_answer = self.config.profile.late_answer;
+        let over = self.lockspaces.iter().flatten().any(|lockspace| {
+            lockspace.running().and_then(Running::slot) == Some(slot)
+                && lockspace.answer_comes_too_late(now, late_answer)
+        });
+        !over
+    }
+
+    /// Whether a join looks if its write still stands.
+    pub fn is_confirming(&self) -> bool {
+        self.lockspaces.iter().flatten().any(Lockspace::is_confirming)
     }
 
     /// The generation under which the first lockspace owns its host id; 0: not joined yet.

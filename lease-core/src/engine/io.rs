@@ -84,6 +84,11 @@ impl Running {
     pub(crate) fn slot(&self) -> Option<Slot> {
         self.slot
     }
+
+    /// When the task gives up.
+    pub(crate) fn deadline(&self) -> Time {
+        self.deadline
+    }
 }
 
 impl Visit for Running {

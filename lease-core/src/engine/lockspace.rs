@@ -3,13 +3,14 @@
 //! The thread runs for as long as the lockspace is known. What the main loop decides (failure, killing, removal) stands
 //! in [`super::recovery`]; the two meet in a few fields, as the threads of the daemon do.
 
-use super::forget::LONG_AGO;
+mod looked_at;
+
 use super::io::{Cx, Ended, Op, Running, thread_of};
 use super::observe::Table;
 use crate::Refusal;
 use crate::format::{Bitmap, DeltaLease, Geometry, HostEvent, Name, SectorKind, magic};
-use crate::numbers::{Generation, HostId, Numbers, Second, Span, Time, Visit};
-use crate::profile::{AbortedJoin, FailingAcquire, LostHostId, Rejoin, RenewalAge};
+use crate::numbers::{Generation, HostId, Second, Span, Time};
+use crate::profile::{AbortedJoin, LateAnswer, LateConfirmation, LateFree, LostHostId, Rejoin, RenewalAge};
 use crate::seam::{Event, LsId, Output, Place, Rare, ReadData, Slot, WatchdogAnswer, WatchdogMessage};
 
 /// How often a thread looks whether it is to stop, and the daemon whether a join or a removal is done.
@@ -114,6 +115,7 @@ enum Thread {
     /// Sets the slot free that an aborted join wrote: looks, then writes.
     UndoRead {
         record: DeltaLease,
+        second: Second,
         why: Refusal,
         io: Running,
     },
@@ -214,6 +216,30 @@ impl Lockspace {
     }
 
     /// The I/O that the thread waits for, if any.
+    pub(super) fn running(&self) -> Option<&Running> {
+        match &self.thread {
+            Thread::ReadSizes(io)
+            | Thread::ReadRecord(io)
+            | Thread::Reread { io, .. }
+            | Thread::Write { io, .. }
+            | Thread::ReadBack { io, .. }
+            | Thread::UndoRead { io, .. }
+            | Thread::UndoWrite { io, .. }
+            | Thread::ReadArea { io, .. }
+            | Thread::WriteRecord { io, .. }
+            | Thread::Freeing(io) => Some(io),
+            Thread::Connecting
+            | Thread::WaitHeld { .. }
+            | Thread::Confirm { .. }
+            | Thread::Arming
+            | Thread::Sleeping
+            | Thread::Reaping { .. }
+            | Thread::Draining { .. }
+            | Thread::Ended => None,
+        }
+    }
+
+    /// The same, to be changed.
     pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
         match &mut self.thread {
             Thread::ReadSizes(io)
@@ -248,7 +274,7 @@ impl Lockspace {
                     {
                         self.late_read = Some((slot, None));
                     }
-                    self.io_done(id, Err(why), cx)
+                    self.io_over(id, Err(why), cx)
                 }
                 None => After::Nothing,
             };
@@ -269,8 +295,8 @@ impl Lockspace {
             }
             Thread::Confirm { record, second, until } => {
                 if self.stop {
-                    let record = record.clone();
-                    return self.abort_written(id, record, Refusal::Aborted, cx);
+                    let (record, second) = (record.clone(), *second);
+                    return self.abort_written(id, record, second, Refusal::Aborted, cx);
                 }
                 if cx.now < *until {
                     cx.wake_within(thread_of(id), *until, until.after(LONG_WAIT_SLACK));
@@ -298,6 +324,15 @@ impl Lockspace {
 
     /// The I/O that the thread waited for ended.
     pub(super) fn io_done(&mut self, id: LsId, ended: Ended, cx: &mut Cx<'_>) -> After {
+        if self.answer_comes_too_late(cx.now, cx.config.profile.late_answer) {
+            cx.rare(Rare::AnsweredLate);
+            return self.io_over(id, Err(Refusal::AioTimeout), cx);
+        }
+        self.io_over(id, ended, cx)
+    }
+
+    /// It ended, or was given up.
+    fn io_over(&mut self, id: LsId, ended: Ended, cx: &mut Cx<'_>) -> After {
         match core::mem::replace(&mut self.thread, Thread::Ended) {
             Thread::ReadSizes(_) => match ended.and_then(|data| self.sizes(&data)) {
                 Ok(geometry) => {
@@ -314,11 +349,11 @@ impl Lockspace {
                 }
                 Err(why) => self.join_failed(id, why, cx),
             },
-            Thread::ReadRecord(_) => match self.own_record(ended) {
+            Thread::ReadRecord(_) => match ended.and_then(|data| self.own_record(data)) {
                 Ok(record) => self.look(id, record, cx),
                 Err(why) => self.join_failed(id, why, cx),
             },
-            Thread::Reread { first, .. } => match self.own_record(ended) {
+            Thread::Reread { first, .. } => match ended.and_then(|data| self.own_record(data)) {
                 // "no sign of life", or "was released meanwhile; basis = the new read"
                 Ok(record) if record == first || record.timestamp.is_free() => {
                     let theirs = self.io_timeout_of(&first);
@@ -337,9 +372,13 @@ impl Lockspace {
                     }
                     After::Nothing
                 }
-                Err(why) => self.abort_written(id, record, why, cx),
+                Err(why) => self.abort_written(id, record, second, why, cx),
             },
-            Thread::ReadBack { record, second, .. } => match self.own_record(ended) {
+            Thread::ReadBack { record, second, .. } => match ended.and_then(|data| self.own_record(data)) {
+                Ok(found) if found == record && self.confirmed_too_late(second, cx) => {
+                    cx.rare(Rare::JoinTooOld);
+                    self.abort_written(id, record, second, Refusal::Aborted, cx)
+                }
                 Ok(found) if found == record => {
                     self.generation = record.owner_generation;
                     self.record = record;
@@ -356,14 +395,10 @@ impl Lockspace {
                     }
                 }
                 Ok(_) => self.join_failed(id, Refusal::HostIdBusy, cx),
-                Err(why) => self.abort_written(id, record, why, cx),
+                Err(why) => self.abort_written(id, record, second, why, cx),
             },
-            Thread::UndoRead { record, why, .. } => match self.own_record(ended) {
-                Ok(found) if found == record => {
-                    let io = self.start_free_write(id, record, cx);
-                    self.thread = Thread::UndoWrite { why, io };
-                    After::Nothing
-                }
+            Thread::UndoRead { record, second, why, .. } => match ended.and_then(|data| self.own_record(data)) {
+                Ok(found) if found == record => self.undo(id, record, second, why, cx),
                 _ => self.join_failed(id, why, cx),
             },
             Thread::UndoWrite { why, .. } => self.join_failed(id, why, cx),
@@ -397,6 +432,17 @@ impl Lockspace {
             Thread::Freeing(_) => self.drain(id, ended.is_ok(), cx),
             other => unreachable!("{other:?} waits for no I/O"),
         }
+    }
+
+    /// Whether an answer to the I/O that the thread waits for does not count any more.
+    ///
+    /// Why a host that confirms is alone: it looked at the record and wrote, and was done with both within twice its
+    /// io_timeout. Between its write and the look whether that still stands it waited no less than that, for the longest
+    /// io_timeout there is (decision `join_confirmation`). So if two confirm, the one whose write landed last wrote when
+    /// the other one had confirmed; hence it looked when the other one had written, and what it saw was alive.
+    pub(super) fn answer_comes_too_late(&self, now: Time, late_answer: LateAnswer) -> bool {
+        let joining = self.generation == Generation(0);
+        joining && late_answer == LateAnswer::TimedOut && self.running().is_some_and(|io| now >= io.deadline())
     }
 
     /// An I/O completed that the thread had given up.
@@ -445,14 +491,14 @@ impl Lockspace {
             (Thread::Arming, WatchdogAnswer::Ready { fire_timeout })
                 if u64::from(fire_timeout) == cx.config.parameters.watchdog_fire_timeout =>
             {
+                if self.confirmed_too_late(self.last_success, cx) {
+                    cx.rare(Rare::JoinTooOld);
+                    return self.undo(id, self.record.clone(), self.last_success, Refusal::Aborted, cx);
+                }
                 self.join_succeeded(id, cx)
             }
-            (Thread::Arming, _) => {
-                // "Failure → -203 and the delta lease is released again" (daemon §2).
-                let io = self.start_free_write(id, self.record.clone(), cx);
-                self.thread = Thread::UndoWrite { why: Refusal::WatchdogError, io };
-                After::Nothing
-            }
+            // "Failure → -203 and the delta lease is released again" (daemon §2).
+            (Thread::Arming, _) => self.undo(id, self.record.clone(), self.last_success, Refusal::WatchdogError, cx),
             _ => After::Nothing,
         }
     }
@@ -507,8 +553,8 @@ impl Lockspace {
         self.start_own_write(id, &free, self.timeout(), cx)
     }
 
-    fn own_record(&self, ended: Ended) -> Result<DeltaLease, Refusal> {
-        DeltaLease::read(&ended?.sector_at(0, self.geometry.sector()), &self.name)
+    fn own_record(&self, data: ReadData) -> Result<DeltaLease, Refusal> {
+        DeltaLease::read(&data.sector_at(0, self.geometry.sector()), &self.name)
     }
 
     /// N': what the record says of its owner, or our own where it says nothing.
@@ -554,23 +600,45 @@ impl Lockspace {
     }
 
     /// A join ends after its write was issued: "nothing undoes it" in 3.8.5.
-    fn abort_written(&mut self, id: LsId, record: DeltaLease, why: Refusal, cx: &mut Cx<'_>) -> After {
+    fn abort_written(&mut self, id: LsId, record: DeltaLease, second: Second, why: Refusal, cx: &mut Cx<'_>) -> After {
         match cx.config.profile.aborted_join {
             AbortedJoin::LeftOwned => self.join_failed(id, why, cx),
             AbortedJoin::SetFree => {
                 let io = self.start_own_read(id, cx);
-                self.thread = Thread::UndoRead { record, why, io };
+                self.thread = Thread::UndoRead { record, second, why, io };
                 After::Nothing
             }
         }
     }
 
+    /// Sets the slot free in which our own record of `second` stands, unless that may have become another host's.
+    fn undo(&mut self, id: LsId, record: DeltaLease, second: Second, why: Refusal, cx: &mut Cx<'_>) -> After {
+        if self.may_be_taken_over(second, cx) {
+            return self.join_failed(id, why, cx);
+        }
+        let io = self.start_free_write(id, record, cx);
+        self.thread = Thread::UndoWrite { why, io };
+        After::Nothing
+    }
+
+    fn confirmed_too_late(&self, second: Second, cx: &Cx<'_>) -> bool {
+        cx.config.profile.late_confirmation == LateConfirmation::Refused && self.failed_since(second, cx)
+    }
+
+    /// Nobody takes a host id over before its owner has failed and its watchdog has fired; what is written until it
+    /// fails has landed by then.
+    fn may_be_taken_over(&self, second: Second, cx: &mut Cx<'_>) -> bool {
+        let withheld = cx.config.profile.late_free == LateFree::Withheld && self.failed_since(second, cx);
+        if withheld {
+            cx.rare(Rare::FreeWithheld);
+        }
+        withheld
+    }
+
     fn join_succeeded(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
         if self.stop {
             // "A remove or shutdown during the join makes it end with an error and undoes it" (daemon §2).
-            let io = self.start_free_write(id, self.record.clone(), cx);
-            self.thread = Thread::UndoWrite { why: Refusal::Aborted, io };
-            return After::Nothing;
+            return self.undo(id, self.record.clone(), self.last_success, Refusal::Aborted, cx);
         }
         let (generation, timestamp) = (self.generation, self.record.timestamp);
         cx.event(Event::Joined { lockspace: id, host_id: self.host_id, generation, timestamp });
@@ -616,8 +684,12 @@ impl Lockspace {
     }
 
     fn renewal_too_old(&self, cx: &Cx<'_>) -> bool {
-        cx.config.profile.renewal_age == RenewalAge::Checked
-            && cx.now.second().since(self.last_success) >= cx.config.parameters.failure_age(self.io_timeout)
+        cx.config.profile.renewal_age == RenewalAge::Checked && self.failed_since(self.last_success, cx)
+    }
+
+    /// Whether a lockspace fails that was last renewed in `second`.
+    fn failed_since(&self, second: Second, cx: &Cx<'_>) -> bool {
+        cx.now.second().since(second) >= cx.config.parameters.failure_age(self.io_timeout)
     }
 
     fn renew(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
@@ -727,7 +799,7 @@ impl Lockspace {
     /// "Done only if the last renewal succeeded; after a failed renewal the thread ends without releasing, so the
     /// host_id then looks dead, not free."
     fn leave(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
-        if self.renewed {
+        if self.renewed && !self.may_be_taken_over(self.last_success, cx) {
             self.thread = Thread::Freeing(self.start_free_write(id, self.record.clone(), cx));
             After::Nothing
         } else {
@@ -751,97 +823,5 @@ impl Lockspace {
         cx.out.push(Output::NoWake { task: thread_of(id) });
         cx.event(Event::Left { lockspace: id, released });
         After::Gone
-    }
-}
-
-impl Lockspace {
-    /// Second of the last success.
-    pub(super) fn last_success(&self) -> Second {
-        self.last_success
-    }
-
-    /// Wipes out what is known of other hosts.
-    pub(super) fn forget_others(&mut self) {
-        self.table = Table::default();
-        self.image = None;
-    }
-
-    /// Wipes out what decides nothing any more; see [`super::forget`].
-    pub(super) fn forget(&mut self, now: Time, failing_acquire: FailingAcquire) {
-        let acquires_end = self.killing && failing_acquire == FailingAcquire::Stops;
-        if acquires_end || self.list == List::Rem {
-            self.forget_others();
-        }
-        self.table.forget(self.host_id, LONG_AGO);
-        if let Some(image) = &mut self.image {
-            *image = image.without_sector(self.host_id.0 - 1, self.geometry.sector());
-        }
-        if matches!(self.late_read, Some((_, Some(Err(_))))) {
-            self.late_read = None;
-        }
-        if self.killing {
-            self.last_success = LONG_AGO;
-        }
-        match &mut self.thread {
-            Thread::Reaping { since, .. } | Thread::ReadArea { since, .. } => *since = now,
-            Thread::WriteRecord { read, since, .. } => (*read, *since) = (Span::ZERO, now),
-            _ => {}
-        }
-    }
-}
-
-impl Visit for Lockspace {
-    fn visit(&mut self, numbers: &mut dyn Numbers) {
-        let me = self.host_id;
-        numbers.generation(me, &mut self.generation);
-        numbers.second(&mut self.last_success);
-        self.table.visit(numbers);
-        self.record.visit(numbers);
-        match &mut self.thread {
-            Thread::ReadSizes(io) | Thread::ReadRecord(io) | Thread::Freeing(io) => io.visit(numbers),
-            Thread::WaitHeld { first, until } => {
-                first.visit(numbers);
-                numbers.time(until);
-            }
-            Thread::Reread { first, io } => {
-                first.visit(numbers);
-                io.visit(numbers);
-            }
-            Thread::Write { record, second, io, .. } | Thread::ReadBack { record, second, io } => {
-                record.visit(numbers);
-                numbers.second(second);
-                io.visit(numbers);
-            }
-            Thread::Confirm { record, second, until } => {
-                record.visit(numbers);
-                numbers.second(second);
-                numbers.time(until);
-            }
-            Thread::UndoRead { record, io, .. } => {
-                record.visit(numbers);
-                io.visit(numbers);
-            }
-            Thread::UndoWrite { io, .. } => io.visit(numbers),
-            Thread::Reaping { since, until } => {
-                numbers.time(since);
-                numbers.time(until);
-            }
-            Thread::ReadArea { since, io } => {
-                numbers.time(since);
-                io.visit(numbers);
-            }
-            Thread::WriteRecord { record, second, since, io, .. } => {
-                record.visit(numbers);
-                numbers.second(second);
-                numbers.time(since);
-                io.visit(numbers);
-            }
-            Thread::Draining { until, .. } => numbers.time(until),
-            Thread::Connecting | Thread::Arming | Thread::Sleeping | Thread::Ended => {}
-        }
-        let late = self.late_read.as_mut().and_then(|(_, ended)| ended.as_mut()?.as_mut().ok());
-        for data in self.image.iter_mut().chain(late) {
-            data.visit_sectors(self.geometry.sector(), |index| SectorKind::Delta(HostId(index + 1)), numbers);
-        }
     }
 }

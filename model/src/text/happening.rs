@@ -321,6 +321,9 @@ fn rare_words(rare: Rare) -> &'static str {
         Rare::ReleasedByFlagAlone => "the leader is another host's, RELEASED alone releases",
         Rare::RenewalTooOld => "the last renewal is too old to renew",
         Rare::WaitedForOwnLife => "our own last life may still run, wait",
+        Rare::AnsweredLate => "the answer comes when its time is over",
+        Rare::JoinTooOld => "the join took too long to count",
+        Rare::FreeWithheld => "too late to set the host id free",
     }
 }
 

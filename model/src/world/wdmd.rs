@@ -102,6 +102,11 @@ impl Wdmd {
         self.device == Hold::Hungry
     }
 
+    /// Whether nobody who is connected has promised anything yet, and nothing waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.clients.iter().all(|client| client.expire == Second::NEVER)
+    }
+
     /// A message arrived.
     pub(crate) fn receive(&mut self, lockspace: LsId, message: WatchdogMessage) {
         let known = self.clients.iter().position(|client| client.lockspace == lockspace && !client.dead);

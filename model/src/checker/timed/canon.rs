@@ -3,13 +3,14 @@
 //! Two steps. *Local*, at the end of everything that happens to a host: what decides nothing is forgotten, its times are
 //! shifted so that its clock shows its fixed second again, ages beyond all limits saturate, moments that are over become
 //! now. *Global*, over a row of hosts and sectors: stamps are renamed by equality, generations keep their exact distances
-//! from the smallest one that can still be written and only their order below it, the present version of the resource is
+//! from the smallest one that can still be written and only their order below it (the one under which a host joined is
+//! forgotten there, for every later join is above it), the present version of the resource is
 //! 2, all before it are 1, and the one that a waiting acquire prepares for is 3.
 //!
 //! Zero is never renamed, nor is 1 in stamps and seconds: that stands for "some, and it does not matter which".
 
 use super::disk::Resource;
-use super::host::HostState;
+use super::host::{HostState, IoKind};
 use super::setting::Setting;
 use super::symmetry::{self, EXCHANGES};
 use lease_core::format::{Leader, Sector, SectorKind};
@@ -37,6 +38,8 @@ pub(super) enum Kind {
     Generation,
     /// One that may still be written to the delta lease of its slot.
     Writable,
+    /// The largest under which a host joined: whether a later one is larger is all that is asked.
+    Joined,
 }
 
 /// A part of a state: what is interned, with the numbers in it that are renamed together with those in other parts.
@@ -69,17 +72,24 @@ pub(super) trait Renamed: Clone {
     fn visit(&mut self, at: usize, setting: &Setting, numbers: &mut dyn Numbers);
     /// Shows the generations that can still be written.
     fn visit_writable(&mut self, _at: usize, _setting: &Setting, _numbers: &mut dyn Numbers) {}
+    /// The largest generation under which it joined, if it is a host.
+    fn joined(&mut self) -> Option<&mut Generation> {
+        None
+    }
 }
 
 impl Renamed for HostState {
-    fn visit(&mut self, at: usize, setting: &Setting, numbers: &mut dyn Numbers) {
-        let me = setting.layout.slots[setting.slot_of[at]];
-        HostState::visit(self, me, setting.setup.disks[0].sector_size, numbers);
+    fn visit(&mut self, _at: usize, setting: &Setting, numbers: &mut dyn Numbers) {
+        HostState::visit(self, setting.setup.disks[0].sector_size, numbers);
     }
 
     fn visit_writable(&mut self, at: usize, setting: &Setting, numbers: &mut dyn Numbers) {
         let me = setting.layout.slots[setting.slot_of[at]];
         HostState::visit_writable(self, me, setting.setup.disks[0].sector_size, numbers);
+    }
+
+    fn joined(&mut self) -> Option<&mut Generation> {
+        Some(&mut self.joined)
     }
 }
 
@@ -110,6 +120,9 @@ impl<T: Renamed> Part<T> {
         value.visit(at, setting, &mut list);
         list.writable = true;
         value.visit_writable(at, setting, &mut list);
+        if let Some(joined) = value.joined() {
+            list.see(setting.layout.slots[setting.slot_of[at]], Kind::Joined, joined.0);
+        }
         Part { value, numbers: list.numbers.into(), hashes: OnceLock::new() }
     }
 
@@ -124,7 +137,12 @@ impl<T: Renamed> Part<T> {
     /// The same part with its numbers renamed.
     pub(super) fn renamed(&self, at: usize, setting: &Setting, targets: &[u64], present: Lver) -> Part<T> {
         let mut value = self.value.clone();
-        value.visit(at, setting, &mut Renamer { setting, numbers: &self.numbers, targets, present });
+        let mut renamer = Renamer { setting, numbers: &self.numbers, targets, present };
+        value.visit(at, setting, &mut renamer);
+        if let Some(joined) = value.joined() {
+            let host = setting.layout.slots[setting.slot_of[at]];
+            joined.0 = renamer.target(host, Kind::Joined, joined.0).unwrap_or(joined.0);
+        }
         Part::new(value, at, setting)
     }
 }
@@ -217,7 +235,7 @@ pub(super) fn targets(setting: &Setting, parts: &[&[Number]], now: &[u64]) -> Ve
     for number in all() {
         let slot = usize::from(number.slot);
         match number.kind {
-            Kind::Stamp => {}
+            Kind::Stamp | Kind::Joined => {}
             Kind::Generation => generations[slot].push(number.value),
             Kind::Writable => writable[slot] = writable[slot].min(number.value),
         }
@@ -239,6 +257,12 @@ pub(super) fn targets(setting: &Setting, parts: &[&[Number]], now: &[u64]) -> Ve
                     });
                     at as u64 + SOME + 1
                 }
+            },
+            // A join that is to come writes first, so its generation is not below the smallest that can be written.
+            Kind::Joined => match (number.value, writable[slot]) {
+                (joined, 0) => joined,
+                (joined, smallest) if joined >= smallest => WRITABLE + (joined - smallest),
+                _ => 0,
             },
             Kind::Generation | Kind::Writable => {
                 let smallest = writable[slot];
@@ -263,13 +287,21 @@ pub(super) fn targets(setting: &Setting, parts: &[&[Number]], now: &[u64]) -> Ve
 /// Local: everything about one host that nobody else sees. `shown` is what its clock shows.
 pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: Second) {
     let fixed = setting.now(at);
-    let me = setting.layout.slots[setting.slot_of[at]];
     let unit = setting.setup.disks[0].sector_size;
     if !setting.generations_may_return {
         host.joined = Generation(0);
     }
     if let Some(on) = &mut host.on {
         if let Some(engine) = &mut on.engine {
+            for io in &mut on.ios {
+                if !matches!(io.kind, IoKind::Write(_)) && !engine.heeds(io.slot, shown.start()) {
+                    io.kind = IoKind::Lost;
+                }
+                // When a stamp reached the disk only matters to whoever uses something under it.
+                if !setting.leases && !matches!(io.kind, IoKind::Write(_)) {
+                    io.issued = Second::NEVER;
+                }
+            }
             engine.forget(shown.start());
             if setting.plan.role && at == 0 {
                 engine.forget_others();
@@ -281,12 +313,12 @@ pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: S
         }
         on.wdmd.forget(shown, setting.setup.hosts[at].test_interval);
     }
-    let oldest = setting.oldest;
+    let oldest = setting.oldest[at];
     let mut ages = Ages { shown, oldest, old: Vec::new() };
-    host.visit(me, unit, &mut ages);
+    host.visit(unit, &mut ages);
     ages.old.sort_unstable();
     ages.old.dedup();
-    host.visit(me, unit, &mut Shift { shown, fixed, oldest, old: &ages.old });
+    host.visit(unit, &mut Shift { shown, fixed, oldest, old: &ages.old });
 }
 
 /// The same for the resource: only whether it is free, who owns it and who said so matters.

@@ -104,9 +104,8 @@ impl HostState {
         self.on.as_ref().is_some_and(|on| !on.paused && on.engine.as_ref().is_some_and(Engine::is_joined))
     }
 
-    /// Shows every number, those of host id `me` as its own.
-    pub(super) fn visit(&mut self, me: HostId, unit: u32, numbers: &mut dyn Numbers) {
-        numbers.generation(me, &mut self.joined);
+    /// Shows every number but `joined`.
+    pub(super) fn visit(&mut self, unit: u32, numbers: &mut dyn Numbers) {
         for ghost in &mut self.ghosts {
             ghost.sector.visit(numbers);
         }

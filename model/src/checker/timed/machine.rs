@@ -178,7 +178,10 @@ impl<'a> Machine<'a> {
             self.marks |= marks::RESET;
             return self.go_down();
         }
-        if !on.wdmd_stopped && on.wdmd.due().1 <= self.now.start() && !self.is_observer() {
+        // Of a stall before there is anything to watch only the end matters, and whether the host is reset for it: that is
+        // a crash like any other. So such a stall begins anew each second.
+        let tests = !on.wdmd_stopped || (on.wdmd.is_idle() && !self.world.leases);
+        if tests && on.wdmd.due().1 <= now.start() && !self.is_observer() {
             self.test();
         }
         for index in 0.. {

@@ -14,6 +14,8 @@
 //!   host, unless the plan wants them late: then within 8N + W of their issue, dead or alive.
 //! * Hosts crash and boot again at any time. A host whose join failed, or whose failed lockspace was cleared without a
 //!   reset, joins again only after a reboot.
+//! * Where joins are all there is, wdmd stalls only while it has something to watch, or is about to: before that a stall
+//!   only delays, or ends in a reset, which is a crash like any other.
 //! * Clients do not obey signals unless they choose to: killed or not, a process goes on until it exits or its host is
 //!   reset.
 //! * *Role*: only the first host has faults and is judged. The others stay joined, their renewals succeed at once, and
@@ -49,7 +51,7 @@ use crate::setup::Setup;
 use crate::world::World;
 use lease_core::Engine;
 use lease_core::format::Sector;
-use lease_core::numbers::Second;
+use lease_core::numbers::{Generation, Second};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -227,7 +229,7 @@ impl Timed {
         let mut shown = self.shown();
         let observers = || (0..count).filter(|index| self.setting.is_observer(*index));
         // Longer than everything that they might still remember of how they joined.
-        for round in 0..4 * self.setting.oldest {
+        for round in 0..4 * self.setting.oldest.iter().max().copied().unwrap_or(0) {
             for index in observers() {
                 let what = if round == 0 { What::Boot } else { What::Tick };
                 let (host, now) = (hosts[index].clone(), Second(shown[index]));
@@ -335,7 +337,13 @@ impl Timed {
             if engine.is_some() {
                 push(if on.daemon_stopped { What::ContinueDaemon } else { What::StopDaemon });
             }
-            push(if on.wdmd_stopped { What::ContinueWdmd } else { What::StopWdmd });
+            // Where joins are all there is, wdmd has nothing to watch until one is confirmed.
+            let watches = engine.is_some_and(|it| it.generation() != Generation(0) || it.is_confirming());
+            if on.wdmd_stopped {
+                push(What::ContinueWdmd);
+            } else if watches || self.setting.leases {
+                push(What::StopWdmd);
+            }
         }
         if plan.daemon_kills {
             push(if engine.is_some() { What::KillDaemon } else { What::StartDaemon });

@@ -23,8 +23,8 @@ pub(super) struct Setting {
     pub(super) layout: Layout,
     /// The slot of each host.
     pub(super) slot_of: Vec<usize>,
-    /// Ages beyond this are alike.
-    pub(super) oldest: u64,
+    /// Ages beyond this are alike, for each host.
+    pub(super) oldest: Vec<u64>,
     /// 8N + W of each host: how many seconds after its last durable stamp a process may still use something, and how
     /// late its writes may land.
     pub(super) late_within: Vec<u64>,
@@ -73,6 +73,13 @@ impl Setting {
             .zip(io_timeouts())
             .map(|(host, n)| host.config.parameters.failure_age(n) + host.config.parameters.kill_grace);
         let oldest = dead.chain(graces).chain(deadline.iter().copied()).max().unwrap_or(0);
+        let oldest = setup.hosts.iter().zip(io_timeouts()).map(|(host, n)| match leases {
+            true => oldest,
+            // Nobody asks whether a host is dead, and no client has any grace: the failure age is the last thing that
+            // matters.
+            false => host.config.parameters.failure_age(n) - 1,
+        });
+        let oldest = oldest.collect();
         let space = &setup.lockspaces[0];
         let joins = setup.hosts.iter().map(|host| Request::AddLockspace {
             name: space.name,

@@ -62,7 +62,7 @@ impl Timed {
 
     fn on_text(&self, index: usize, on: &On) -> String {
         let now = self.setting.now(index);
-        let oldest = self.setting.oldest;
+        let oldest = self.setting.oldest[index];
         let ago = |second: Second| match now.since(second) {
             age if age > oldest => "long ago".to_string(),
             age => format!("{age} s ago"),
@@ -98,7 +98,7 @@ impl Timed {
                 IoKind::Read { .. } => "a read is under way".to_string(),
                 IoKind::Sampled(_) => "a read was sampled and is not answered".to_string(),
                 IoKind::Write(_) => "a write is under way".to_string(),
-                IoKind::Lost => "a write is lost and not answered".to_string(),
+                IoKind::Lost => "an I/O is lost and not answered".to_string(),
                 IoKind::Landed => "a write landed and is not answered".to_string(),
             });
         }

@@ -114,7 +114,7 @@ impl Numbers for Spread<'_> {
     fn second(&mut self, second: &mut Second) {
         let (host, ahead) = self.own.expect("only hosts have times");
         let now = self.space.setting.now(host).0;
-        let oldest = self.space.setting.oldest;
+        let oldest = self.space.setting.oldest[host];
         *second = match second.0 {
             0 => return,
             // Long ago: in no relation to anything else.
@@ -184,7 +184,8 @@ fn concrete(space: &Timed, state: &State, die: &mut Die) -> Raw {
         match own {
             Some(_) => {
                 let me = space.setting.layout.slots[space.setting.slot_of[index]];
-                raw.hosts[index].visit(me, unit, &mut spread);
+                raw.hosts[index].visit(unit, &mut spread);
+                spread.generation(me, &mut raw.hosts[index].joined);
                 raw.now[index] += ahead[index];
             }
             None => {
