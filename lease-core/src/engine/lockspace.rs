@@ -204,6 +204,21 @@ impl Lockspace {
         self.list == List::Spaces && !self.killing
     }
 
+    /// Whether nothing is granted in it any more.
+    pub(super) fn ends(&self) -> bool {
+        self.killing || self.list == List::Rem
+    }
+
+    /// The generation that the join under way wrote, or is writing.
+    pub(super) fn joins_under(&self) -> Option<Generation> {
+        match &self.thread {
+            Thread::Write { record, .. } | Thread::Confirm { record, .. } | Thread::ReadBack { record, .. } => {
+                Some(record.owner_generation)
+            }
+            _ => None,
+        }
+    }
+
     /// Tells the thread to end; it notices within a second.
     pub(super) fn stop(&mut self, id: LsId, cx: &mut Cx<'_>) {
         self.stop = true;
@@ -772,7 +787,7 @@ impl Lockspace {
         if acquires_end || self.list == List::Rem {
             self.forget_others();
         }
-        self.table.forget(self.host_id, LONG_AGO);
+        self.table.forget(self.host_id);
         if let Some(image) = &mut self.image {
             *image = image.without_sector(self.host_id.0 - 1, self.geometry.sector());
         }
@@ -786,6 +801,16 @@ impl Lockspace {
             Thread::Reaping { since, .. } | Thread::ReadArea { since, .. } => *since = now,
             Thread::WriteRecord { read, since, .. } => (*read, *since) = (Span::ZERO, now),
             _ => {}
+        }
+    }
+}
+
+impl Lockspace {
+    /// Shows the numbers in images of the area.
+    pub(super) fn visit_images(&mut self, numbers: &mut dyn Numbers) {
+        let late = self.late_read.as_mut().and_then(|(_, ended)| ended.as_mut()?.as_mut().ok());
+        for data in self.image.iter_mut().chain(late) {
+            data.visit_sectors(self.geometry.sector(), |index| SectorKind::Delta(HostId(index + 1)), numbers);
         }
     }
 }
@@ -839,9 +864,6 @@ impl Visit for Lockspace {
             Thread::Draining { until, .. } => numbers.time(until),
             Thread::Connecting | Thread::Arming | Thread::Sleeping | Thread::Ended => {}
         }
-        let late = self.late_read.as_mut().and_then(|(_, ended)| ended.as_mut()?.as_mut().ok());
-        for data in self.image.iter_mut().chain(late) {
-            data.visit_sectors(self.geometry.sector(), |index| SectorKind::Delta(HostId(index + 1)), numbers);
-        }
+        self.visit_images(numbers);
     }
 }

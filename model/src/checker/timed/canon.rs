@@ -6,10 +6,11 @@
 //! from the smallest one that can still be written and only their order below it, the present version of the resource is
 //! 2, all before it are 1, and the one that a waiting acquire prepares for is 3.
 //!
-//! Zero is never renamed, nor is 1 in stamps and seconds: that stands for "some, and it does not matter which".
+//! Zero is never renamed, nor is 1 in stamps, nor 1 and 2 in seconds: they stand for "some, and it does not matter which".
 
 use super::disk::Resource;
 use super::host::HostState;
+use super::memory::{Fading, Memory};
 use super::setting::Setting;
 use super::symmetry::{self, EXCHANGES};
 use lease_core::format::{Leader, Sector, SectorKind};
@@ -18,6 +19,8 @@ use std::sync::OnceLock;
 
 /// Stands for "some, and it does not matter which".
 const SOME: u64 = 1;
+/// Seconds up to this stand for one that lies long ago.
+const LONG_AGO: u64 = 2;
 /// What the smallest generation that can still be written is renamed to.
 pub(super) const WRITABLE: u64 = 8;
 /// The version of the resource in a canonical state in which it was ever owned.
@@ -47,6 +50,7 @@ pub(super) struct Part<T> {
     pub(super) numbers: Box<[Number]>,
     /// See [`symmetry::hashes`].
     hashes: OnceLock<Option<[u64; EXCHANGES]>>,
+    memory: OnceLock<Memory>,
 }
 
 impl<T: PartialEq> PartialEq for Part<T> {
@@ -110,7 +114,7 @@ impl<T: Renamed> Part<T> {
         value.visit(at, setting, &mut list);
         list.writable = true;
         value.visit_writable(at, setting, &mut list);
-        Part { value, numbers: list.numbers.into(), hashes: OnceLock::new() }
+        Part { value, numbers: list.numbers.into(), hashes: OnceLock::new(), memory: OnceLock::new() }
     }
 
     /// What it hashes to after each exchange of hosts.
@@ -126,6 +130,13 @@ impl<T: Renamed> Part<T> {
         let mut value = self.value.clone();
         value.visit(at, setting, &mut Renamer { setting, numbers: &self.numbers, targets, present });
         Part::new(value, at, setting)
+    }
+}
+
+impl Part<HostState> {
+    /// What the host has of others, and what others may see of it.
+    pub(super) fn memory(&self, setting: &Setting) -> &Memory {
+        self.memory.get_or_init(|| Memory::of(&self.value, setting))
     }
 }
 
@@ -271,6 +282,12 @@ pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: S
     if let Some(on) = &mut host.on {
         if let Some(engine) = &mut on.engine {
             engine.forget(shown.start());
+            if setting.plan.reductions.memory {
+                engine.forget_since_when(false);
+                if setting.alike {
+                    engine.forget_io_timeouts();
+                }
+            }
             if setting.plan.role && at == 0 {
                 engine.forget_others();
             }
@@ -278,6 +295,9 @@ pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: S
         }
         if !on.client.uses {
             on.landed = Second::NEVER;
+        }
+        if setting.plan.reductions.memory {
+            on.wdmd.forget_hold(shown, setting.setup.hosts[at].wdmd);
         }
         on.wdmd.forget(shown, setting.setup.hosts[at].test_interval);
     }
@@ -289,9 +309,31 @@ pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: S
     host.visit(me, unit, &mut Shift { shown, fixed, oldest, old: &ages.old });
 }
 
+/// What a host remembers of others fades.
+pub(super) fn faded(setting: &Setting, host: &mut HostState, fading: Fading) {
+    if let Some(engine) = host.on.as_mut().and_then(|on| on.engine.as_mut()) {
+        fading.apply(setting, engine);
+    }
+}
+
+/// What becomes of a resource whose owner is gone for everybody to see: it is free.
+pub(super) fn freed(resource: &mut Resource) {
+    if let Sector::Leader(leader) = &mut resource.leader {
+        leader.timestamp = Stamp::FREE;
+    }
+    resource.forget();
+}
+
 /// The same for the resource: only whether it is free, who owns it and who said so matters.
 pub(super) fn resource(setting: &Setting, resource: &mut Resource) {
     resource.forget();
+    if let Sector::Leader(leader) = &mut resource.leader
+        && setting.plan.reductions.memory
+        && leader.lver.0 == 0
+    {
+        // A resource that was never owned is like any that is free.
+        leader.lver = Lver(PRESENT);
+    }
     resource.visit(&setting.layout.slots, &mut OfResource);
 }
 
@@ -305,7 +347,7 @@ struct Ages {
 impl Numbers for Ages {
     fn second(&mut self, second: &mut Second) {
         let age = self.shown.since(*second);
-        if second.0 > SOME && age > self.oldest {
+        if second.0 > LONG_AGO && age > self.oldest {
             self.old.push(age);
         }
     }
@@ -328,7 +370,7 @@ impl Numbers for Shift<'_> {
     }
 
     fn second(&mut self, second: &mut Second) {
-        if second.0 <= SOME {
+        if second.0 <= LONG_AGO {
             return;
         }
         if *second > self.shown {

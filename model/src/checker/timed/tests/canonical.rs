@@ -118,10 +118,7 @@ impl Numbers for Spread<'_> {
         *second = match second.0 {
             0 => return,
             // Long ago: in no relation to anything else.
-            1 => {
-                self.far += 1 + self.die.below(50);
-                Second(now + ahead - 2_000 - self.far)
-            }
+            value @ (1 | 2) => Second(now + ahead - 2_000 - self.far - value),
             value if value < now && now - value > oldest => Second(value + ahead - (now - value - oldest) * 17),
             value => Second(value + ahead),
         };
@@ -179,8 +176,9 @@ fn concrete(space: &Timed, state: &State, die: &mut Die) -> Raw {
     let unit = space.setting.setup.disks[0].sector_size;
     for index in 0..=space.hosts() {
         let own = (index < space.hosts()).then(|| (index, ahead[index]));
+        let far = die.below(3_000);
         let mut spread =
-            Spread { space, die, own, ahead, stamps: &mut stamps, generations: &generations, present, far: 0 };
+            Spread { space, die, own, ahead, stamps: &mut stamps, generations: &generations, present, far };
         match own {
             Some(_) => {
                 let me = space.setting.layout.slots[space.setting.slot_of[index]];
