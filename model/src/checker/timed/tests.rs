@@ -1,5 +1,6 @@
 //! Complete small worlds, and what makes them break.
 
+mod bisimulation;
 mod canonical;
 
 mod symmetry;
