@@ -17,8 +17,10 @@ use alloc::vec::Vec;
 
 /// A second so long ago that no age counted from it differs from another.
 pub(super) const LONG_AGO: Second = Second(1);
-/// Another one, for a look that saw nothing that was seen long ago.
-pub(super) const NOT_LONG_AGO: Second = Second(2);
+/// When the last look was that saw nobody change.
+pub(super) const UNCHANGED: Second = Second(2);
+/// When the last look was of which only matters whom it saw change.
+pub(super) const CHANGED: Second = Second(3);
 
 /// A stamp that stands for "some, and none that is ever read again".
 pub(super) const SOME: Stamp = Stamp(1);

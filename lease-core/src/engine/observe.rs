@@ -4,7 +4,7 @@
 //! local time" (delta-lease §5). Every scan looks at every record, so when the first and the last look were is known
 //! once for the whole table; entries exist only for hosts whose record was ever owned.
 
-use super::forget::{LONG_AGO, NOT_LONG_AGO, Passed, SOME};
+use super::forget::{CHANGED, LONG_AGO, Passed, SOME, UNCHANGED};
 use crate::format::{self, DeltaLease, Name};
 use crate::numbers::{Generation, HostId, Numbers, Second, Stamp, Visit};
 use crate::profile::Parameters;
@@ -121,7 +121,7 @@ impl Table {
             self.first_check = LONG_AGO;
         }
         if self.last_check != Second::NEVER && !self.hosts.values().any(|host| host.last_live == self.last_check) {
-            self.last_check = NOT_LONG_AGO;
+            self.last_check = UNCHANGED;
         }
     }
 }
@@ -144,10 +144,10 @@ impl Table {
             !(alike && overtaken && over) || changed(host)
         });
         let matters = |id: &HostId| passed(*id) == Passed::default();
-        // Where only is asked whether it changed then, and not when that was, the look was long ago.
+        // Where only is asked whether it changed then, and not when that was, the look has no second.
         let any = self.hosts.values().any(changed);
         let moves = any && !self.hosts.iter().any(|(id, host)| changed(host) && matters(id));
-        let look = if moves { LONG_AGO } else { last_check };
+        let look = if moves { CHANGED } else { last_check };
         for (id, host) in self.hosts.iter_mut().filter(|(id, host)| !matters(id) && host.last_live != Second::NEVER) {
             if passed(*id).overtaken {
                 host.timestamp = SOME;

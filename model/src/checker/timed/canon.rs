@@ -6,7 +6,7 @@
 //! from the smallest one that can still be written and only their order below it, the present version of the resource is
 //! 2, all before it are 1, and the one that a waiting acquire prepares for is 3.
 //!
-//! Zero is never renamed, nor is 1 in stamps, nor 1 and 2 in seconds: they stand for "some, and it does not matter which".
+//! Zero is never renamed, nor is 1 in stamps, nor 1 to 3 in seconds: they stand for "some, and it does not matter which".
 
 use super::disk::Resource;
 use super::host::HostState;
@@ -19,8 +19,8 @@ use std::sync::OnceLock;
 
 /// Stands for "some, and it does not matter which".
 const SOME: u64 = 1;
-/// Seconds up to this stand for one that lies long ago.
-const LONG_AGO: u64 = 2;
+/// Seconds up to this are names of ones that lie long ago.
+const LONG_AGO: u64 = 3;
 /// What the smallest generation that can still be written is renamed to.
 pub(super) const WRITABLE: u64 = 8;
 /// The version of the resource in a canonical state in which it was ever owned.
