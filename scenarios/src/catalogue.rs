@@ -75,6 +75,7 @@ stories! {
     "check-ballots-3-one-late",
     "check-ballots-3-two",
     "check-broken-early-takeover",
+    "check-broken-early-takeover-pair",
     "check-broken-frozen-host",
     "check-broken-late-watchdog",
     "check-broken-lost-ticks",
@@ -89,6 +90,7 @@ stories! {
     "check-role-stalls",
     "check-role-stalls-jitter",
     "check-three-1-3-2",
+    "check-three-1-3-2-jitter",
 }
 
 /// All scenarios of the catalogue that are simulated, sorted by name.
