@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     /// Stop after this time (60s, 5m); what was not decided by then is undecided
     #[arg(long, value_name = "D", value_parser = duration)]
     budget: Option<Duration>,
-    /// Search without a reduction, to compare: completion, partial_order, symmetry or due_moments
+    /// Search without a reduction, to compare: completion, partial_order, symmetry or memory
     #[arg(long, value_name = "REDUCTION")]
     without: Vec<String>,
     /// Put a safe decision into sanlock_3_8_5 (leaselab list shows them)

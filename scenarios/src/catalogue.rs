@@ -75,6 +75,7 @@ stories! {
     "check-ballots-3-one-late",
     "check-ballots-3-two",
     "check-broken-early-takeover",
+    "check-broken-early-takeover-pair",
     "check-broken-erased-blocks",
     "check-broken-far-apart",
     "check-broken-frozen-host",
@@ -97,6 +98,7 @@ stories! {
     "check-role-stalls",
     "check-role-stalls-jitter",
     "check-three-1-3-2",
+    "check-three-1-3-2-jitter",
 }
 
 /// All scenarios of the catalogue that are simulated, sorted by name.

@@ -3,6 +3,7 @@
 //! A state machine over one I/O at a time. What decides a ballot stands in [`super::ballot`].
 
 use super::ballot::{self, Ballot, Verdict};
+use super::forget::{LONG_AGO, SOME};
 use super::io::{Cx, Ended, Op, Running};
 use super::lockspace::Lockspace;
 use super::observe::Observed;
@@ -633,6 +634,18 @@ impl OwnerWait {
         }
     }
 
+    /// Knows nothing.
+    const fn nothing() -> OwnerWait {
+        OwnerWait {
+            since: LONG_AGO,
+            stamp: None,
+            seen: None,
+            seen_alive_at_last_check: false,
+            table_io_timeout: 0,
+            announced: false,
+        }
+    }
+
     /// Seconds without a sign of life after which this owner is dead.
     fn dead_age(&self, record: &DeltaLease, token: &Token, cx: &Cx<'_>) -> u64 {
         let or_own = |io_timeout: u64| if io_timeout == 0 { token.io_timeout } else { io_timeout };
@@ -689,6 +702,43 @@ impl Acquire {
             && ballot.own.lver < ballot.lver
         {
             ballot.own = HostBlock::default();
+        }
+        // A wait that was forgotten stays so.
+        if self.found.is_none() {
+            self.forget_wait();
+        }
+    }
+
+    /// If it waits for an owner: of whom, the version of the leader that said so, and the stamp at the first look.
+    pub(super) fn waits(&self) -> Option<(HostId, Lver, Stamp)> {
+        match (&self.step, &self.found) {
+            (Step::Pause(wait, _), Some(found)) => Some((found.owner_id, found.lver, wait.stamp?)),
+            _ => None,
+        }
+    }
+
+    /// See [`Engine::forget_waits`](super::Engine::forget_waits).
+    pub(super) fn forget_wait(&mut self) {
+        if let Step::Pause(wait, _) = &mut self.step {
+            *wait = OwnerWait { announced: true, ..OwnerWait::nothing() };
+            (self.found, self.ballot, self.balloted) = (None, None, false);
+        }
+    }
+
+    /// See [`Engine::forget_since_when`](super::Engine::forget_since_when).
+    pub(super) fn forget_since_when(&mut self, overtaken: bool) {
+        if let Step::Pause(wait, _) = &mut self.step
+            && wait.stamp.is_some()
+            && (overtaken || wait.seen_alive_at_last_check)
+        {
+            *wait = OwnerWait { stamp: Some(SOME), announced: true, ..OwnerWait::nothing() };
+        }
+    }
+
+    /// See [`Engine::forget_io_timeouts`](super::Engine::forget_io_timeouts).
+    pub(super) fn forget_io_timeout(&mut self) {
+        if let Step::Pause(wait, _) = &mut self.step {
+            (wait.seen, wait.table_io_timeout) = (None, 0);
         }
     }
 

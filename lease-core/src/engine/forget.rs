@@ -18,6 +18,22 @@ use alloc::vec::Vec;
 
 /// A second so long ago that no age counted from it differs from another.
 pub(super) const LONG_AGO: Second = Second(1);
+/// When the last look was that saw nobody change.
+pub(super) const UNCHANGED: Second = Second(2);
+/// When the last look was of which only matters whom it saw change.
+pub(super) const CHANGED: Second = Second(3);
+
+/// A stamp that stands for "some, and none that is ever read again".
+pub(super) const SOME: Stamp = Stamp(1);
+
+/// What became of a record that was seen of another host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Passed {
+    /// Another stamp is in its place now, and it never comes back.
+    pub overtaken: bool,
+    /// The life of the host id that it was of owns nothing and never will again.
+    pub over: bool,
+}
 
 impl Engine {
     /// Wipes out what decides nothing any more. Events that come later may say something else about how long something
@@ -52,6 +68,64 @@ impl Engine {
     pub fn forget_others(&mut self) {
         for lockspace in self.lockspaces.iter_mut().flatten() {
             lockspace.forget_others();
+        }
+    }
+
+    /// What was seen last of the records of other hosts: host id, generation, stamp.
+    pub fn observed(&self) -> impl Iterator<Item = (HostId, Generation, Stamp)> {
+        self.lockspaces.iter().flatten().flat_map(|lockspace| lockspace.table.seen())
+    }
+
+    /// Wipes out what no acquire looks at any more of what was seen of other hosts, `passed` telling what became of it.
+    /// After [`Engine::forget`], and only where nobody asks for the states of hosts.
+    pub fn forget_passed(&mut self, alike: bool, passed: impl Fn(HostId) -> Passed) {
+        for lockspace in self.lockspaces.iter_mut().flatten() {
+            lockspace.table.forget_passed(alike, &passed);
+        }
+    }
+
+    /// The acquires that wait for an owner: host id of the owner, version of the leader that said so, and the stamp that
+    /// the owner had at the first look.
+    pub fn waits(&self) -> impl Iterator<Item = (HostId, Lver, Stamp)> {
+        self.workers.iter().flatten().filter_map(|command| match command {
+            Command::Acquire(acquire) => acquire.waits(),
+            _ => None,
+        })
+    }
+
+    /// Wipes out what an acquire that waits for an owner knows, where the leader is another meanwhile: the next look shows
+    /// that, and everything begins anew.
+    pub fn forget_waits(&mut self) {
+        for command in self.workers.iter_mut().flatten() {
+            if let Command::Acquire(acquire) = command {
+                acquire.forget_wait();
+            }
+        }
+    }
+
+    /// Wipes out since when an acquire waits for an owner that has another stamp meanwhile, or that was seen alive: the
+    /// next look shows that, whatever else it knows.
+    pub fn forget_since_when(&mut self, overtaken: bool) {
+        for command in self.workers.iter_mut().flatten() {
+            if let Command::Acquire(acquire) = command {
+                acquire.forget_since_when(overtaken);
+            }
+        }
+    }
+
+    /// Wipes out what waits know of the io_timeout of an owner: for worlds in which all hosts have the same.
+    pub fn forget_io_timeouts(&mut self) {
+        for command in self.workers.iter_mut().flatten() {
+            if let Command::Acquire(acquire) = command {
+                acquire.forget_io_timeout();
+            }
+        }
+    }
+
+    /// Shows the numbers in images of the area that were read and not looked at yet.
+    pub fn visit_images(&mut self, numbers: &mut dyn Numbers) {
+        for lockspace in self.lockspaces.iter_mut().flatten() {
+            lockspace.visit_images(numbers);
         }
     }
 
@@ -161,6 +235,16 @@ impl Engine {
     /// When the last renewal of the first lockspace succeeded that is in use or being left.
     pub fn last_success(&self) -> Second {
         self.lockspaces.iter().flatten().map(Lockspace::last_success).next().unwrap_or(Second::NEVER)
+    }
+
+    /// The generation that the join under way wrote, or is writing.
+    pub fn joins_under(&self) -> Option<Generation> {
+        self.lockspaces.iter().flatten().next().and_then(Lockspace::joins_under)
+    }
+
+    /// Whether the first lockspace is failing, being removed or gone: whoever asks in it from now on is refused.
+    pub fn is_ending(&self) -> bool {
+        self.lockspaces.iter().flatten().next().is_none_or(Lockspace::ends)
     }
 
     /// Whether a lockspace is in use and not failing: its host id is believed to be owned.

@@ -206,6 +206,21 @@ impl Lockspace {
         self.list == List::Spaces && !self.killing
     }
 
+    /// Whether nothing is granted in it any more.
+    pub(super) fn ends(&self) -> bool {
+        self.killing || self.list == List::Rem
+    }
+
+    /// The generation that the join under way wrote, or is writing.
+    pub(super) fn joins_under(&self) -> Option<Generation> {
+        match &self.thread {
+            Thread::Write { record, .. } | Thread::Confirm { record, .. } | Thread::ReadBack { record, .. } => {
+                Some(record.owner_generation)
+            }
+            _ => None,
+        }
+    }
+
     /// Tells the thread to end; it notices within a second.
     pub(super) fn stop(&mut self, id: LsId, cx: &mut Cx<'_>) {
         self.stop = true;

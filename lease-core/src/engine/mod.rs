@@ -23,6 +23,8 @@ mod recovery;
 mod release;
 mod resource;
 
+pub use self::forget::Passed;
+
 use self::acquire::{Acquire, Finished, Stimulus, Won};
 use self::io::{Cx, Ended, Io, Routed};
 use self::lockspace::{After, List, Lockspace, POLL};

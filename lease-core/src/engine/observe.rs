@@ -4,6 +4,7 @@
 //! local time" (delta-lease §5). Every scan looks at every record, so when the first and the last look were is known
 //! once for the whole table; entries exist only for hosts whose record was ever owned.
 
+use super::forget::{CHANGED, LONG_AGO, Passed, SOME, UNCHANGED};
 use crate::format::{self, DeltaLease, Name};
 use crate::numbers::{Generation, HostId, Numbers, Second, Stamp, Visit};
 use crate::profile::Parameters;
@@ -114,14 +115,46 @@ impl Table {
 impl Table {
     /// Wipes out what no acquire looks at: the own record, when the first look was, and when the last was unless it saw
     /// somebody change. The states that [`Table::report`] tells may differ afterwards.
-    pub(crate) fn forget(&mut self, me: HostId, long_ago: Second) {
+    pub(crate) fn forget(&mut self, me: HostId) {
         self.hosts.remove(&me);
-        let saw_somebody = self.hosts.values().any(|host| host.last_live == self.last_check);
-        for (second, decides) in [(&mut self.first_check, false), (&mut self.last_check, saw_somebody)] {
-            if *second != Second::NEVER && !decides {
-                *second = long_ago;
-            }
+        if self.first_check != Second::NEVER {
+            self.first_check = LONG_AGO;
         }
+        if self.last_check != Second::NEVER && !self.hosts.values().any(|host| host.last_live == self.last_check) {
+            self.last_check = UNCHANGED;
+        }
+    }
+}
+
+impl Table {
+    /// What was seen last of each host.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = (HostId, Generation, Stamp)> {
+        self.hosts.iter().map(|(id, host)| (*id, host.owner_generation, host.timestamp))
+    }
+
+    /// Wipes out what no acquire looks at any more, after [`Table::forget`]. `alike`: all hosts have the same io_timeout,
+    /// so that it need not be remembered.
+    ///
+    /// What is kept of every host is whether the last look saw it change: an acquire asks for that even of another life.
+    pub(crate) fn forget_passed(&mut self, alike: bool, passed: impl Fn(HostId) -> Passed) {
+        let last_check = self.last_check;
+        let changed = |host: &Observed| host.last_live != Second::NEVER && host.last_live == last_check;
+        self.hosts.retain(|id, host| {
+            let Passed { overtaken, over } = passed(*id);
+            !(alike && overtaken && over) || changed(host)
+        });
+        let matters = |id: &HostId| passed(*id) == Passed::default();
+        // Where only is asked whether it changed then, and not when that was, the look has no second.
+        let any = self.hosts.values().any(changed);
+        let moves = any && !self.hosts.iter().any(|(id, host)| changed(host) && matters(id));
+        let look = if moves { CHANGED } else { last_check };
+        for (id, host) in self.hosts.iter_mut().filter(|(id, host)| !matters(id) && host.last_live != Second::NEVER) {
+            if passed(*id).overtaken {
+                host.timestamp = SOME;
+            }
+            host.last_live = if changed(host) { look } else { LONG_AGO };
+        }
+        self.last_check = look;
     }
 }
 

@@ -95,16 +95,16 @@ pub struct Reductions {
     /// States that differ only in the names of equal hosts are one state. In worlds without time the ballot number
     /// orders the hosts, so nothing is symmetric there.
     pub symmetry: bool,
-    /// Time jumps to the next moment at which something is due.
-    pub due_moments: bool,
+    /// What a host with time remembers of others is forgotten where, given the others, it cannot decide anything any more.
+    pub memory: bool,
 }
 
 impl Reductions {
     /// All on.
-    pub const ALL: Reductions = Reductions { completion: true, partial_order: true, symmetry: true, due_moments: true };
+    pub const ALL: Reductions = Reductions { completion: true, partial_order: true, symmetry: true, memory: true };
 
     /// Their names, in the order of the fields.
-    pub const NAMES: [&'static str; 4] = ["completion", "partial_order", "symmetry", "due_moments"];
+    pub const NAMES: [&'static str; 4] = ["completion", "partial_order", "symmetry", "memory"];
 
     /// These without the named one; `None` if there is none of that name.
     pub fn without(self, name: &str) -> Option<Reductions> {
@@ -112,7 +112,7 @@ impl Reductions {
             "completion" => Reductions { completion: false, ..self },
             "partial_order" => Reductions { partial_order: false, ..self },
             "symmetry" => Reductions { symmetry: false, ..self },
-            "due_moments" => Reductions { due_moments: false, ..self },
+            "memory" => Reductions { memory: false, ..self },
             _ => return None,
         })
     }

@@ -192,6 +192,17 @@ impl Wdmd {
 }
 
 impl Wdmd {
+    /// Makes alike how the device is held where nothing depends on it: whoever fails late starves it without a ping, and
+    /// whoever passes again pings it, opened anew or not. Only where closing late is silent, and nobody asks how it is
+    /// held.
+    pub(crate) fn forget_hold(&mut self, now: Second, profile: WdmdProfile) {
+        let expired = |client: &Client| client.used && client.expire != Second::NEVER && client.expire <= now;
+        let starves = self.device == Hold::Hungry || self.device == Hold::Open && self.clients.iter().any(expired);
+        if profile.late_close == LateClose::Silent && starves {
+            self.device = Hold::Closed;
+        }
+    }
+
     /// Wipes out what decides nothing any more, for whoever compares: when a client was renewed, by how much it is
     /// overdue, and from when on a test might have come.
     pub(crate) fn forget(&mut self, now: Second, interval: u64) {

@@ -18,6 +18,14 @@ impl Lockspace {
         matches!(self.thread, Thread::ReadBack { .. })
     }
 
+    /// Shows the numbers in images of the area.
+    pub(in super::super) fn visit_images(&mut self, numbers: &mut dyn Numbers) {
+        let late = self.late_read.as_mut().and_then(|(_, ended)| ended.as_mut()?.as_mut().ok());
+        for data in self.image.iter_mut().chain(late) {
+            data.visit_sectors(self.geometry.sector(), |index| SectorKind::Delta(HostId(index + 1)), numbers);
+        }
+    }
+
     /// Wipes out what is known of other hosts.
     pub(in super::super) fn forget_others(&mut self) {
         self.table = Table::default();
@@ -30,7 +38,7 @@ impl Lockspace {
         if acquires_end || self.list == List::Rem {
             self.forget_others();
         }
-        self.table.forget(self.host_id, LONG_AGO);
+        self.table.forget(self.host_id);
         if let Some(image) = &mut self.image {
             *image = image.without_sector(self.host_id.0 - 1, self.geometry.sector());
         }
@@ -107,9 +115,6 @@ impl Visit for Lockspace {
             Thread::Draining { until, .. } => numbers.time(until),
             Thread::Connecting | Thread::Arming | Thread::Sleeping | Thread::Ended => {}
         }
-        let late = self.late_read.as_mut().and_then(|(_, ended)| ended.as_mut()?.as_mut().ok());
-        for data in self.image.iter_mut().chain(late) {
-            data.visit_sectors(self.geometry.sector(), |index| SectorKind::Delta(HostId(index + 1)), numbers);
-        }
+        self.visit_images(numbers);
     }
 }

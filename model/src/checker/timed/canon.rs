@@ -7,10 +7,11 @@
 //! forgotten there, for every later join is above it), the present version of the resource is
 //! 2, all before it are 1, and the one that a waiting acquire prepares for is 3.
 //!
-//! Zero is never renamed, nor is 1 in stamps and seconds: that stands for "some, and it does not matter which".
+//! Zero is never renamed, nor is 1 in stamps, nor 1 to 3 in seconds: they stand for "some, and it does not matter which".
 
 use super::disk::Resource;
 use super::host::{HostState, IoKind};
+use super::memory::{Fading, Memory};
 use super::setting::Setting;
 use super::symmetry::{self, EXCHANGES};
 use lease_core::format::{Leader, Sector, SectorKind};
@@ -19,6 +20,8 @@ use std::sync::OnceLock;
 
 /// Stands for "some, and it does not matter which".
 const SOME: u64 = 1;
+/// Seconds up to this are names of ones that lie long ago.
+const LONG_AGO: u64 = 3;
 /// What the smallest generation that can still be written is renamed to.
 pub(super) const WRITABLE: u64 = 8;
 /// The version of the resource in a canonical state in which it was ever owned.
@@ -50,6 +53,7 @@ pub(super) struct Part<T> {
     pub(super) numbers: Box<[Number]>,
     /// See [`symmetry::hashes`].
     hashes: OnceLock<Option<[u64; EXCHANGES]>>,
+    memory: OnceLock<Memory>,
 }
 
 impl<T: PartialEq> PartialEq for Part<T> {
@@ -123,7 +127,7 @@ impl<T: Renamed> Part<T> {
         if let Some(joined) = value.joined() {
             list.see(setting.layout.slots[setting.slot_of[at]], Kind::Joined, joined.0);
         }
-        Part { value, numbers: list.numbers.into(), hashes: OnceLock::new() }
+        Part { value, numbers: list.numbers.into(), hashes: OnceLock::new(), memory: OnceLock::new() }
     }
 
     /// What it hashes to after each exchange of hosts.
@@ -144,6 +148,13 @@ impl<T: Renamed> Part<T> {
             joined.0 = renamer.target(host, Kind::Joined, joined.0).unwrap_or(joined.0);
         }
         Part::new(value, at, setting)
+    }
+}
+
+impl Part<HostState> {
+    /// What the host has of others, and what others may see of it.
+    pub(super) fn memory(&self, setting: &Setting) -> &Memory {
+        self.memory.get_or_init(|| Memory::of(&self.value, setting))
     }
 }
 
@@ -303,6 +314,12 @@ pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: S
                 }
             }
             engine.forget(shown.start());
+            if setting.plan.reductions.memory {
+                engine.forget_since_when(false);
+                if setting.alike {
+                    engine.forget_io_timeouts();
+                }
+            }
             if setting.plan.role && at == 0 {
                 engine.forget_others();
             }
@@ -310,6 +327,9 @@ pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: S
         }
         if !on.client.uses {
             on.landed = Second::NEVER;
+        }
+        if setting.plan.reductions.memory {
+            on.wdmd.forget_hold(shown, setting.setup.hosts[at].wdmd);
         }
         on.wdmd.forget(shown, setting.setup.hosts[at].test_interval);
     }
@@ -321,9 +341,31 @@ pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: S
     host.visit(unit, &mut Shift { shown, fixed, oldest, old: &ages.old });
 }
 
+/// What a host remembers of others fades.
+pub(super) fn faded(setting: &Setting, host: &mut HostState, fading: Fading) {
+    if let Some(engine) = host.on.as_mut().and_then(|on| on.engine.as_mut()) {
+        fading.apply(setting, engine);
+    }
+}
+
+/// What becomes of a resource whose owner is gone for everybody to see: it is free.
+pub(super) fn freed(resource: &mut Resource) {
+    if let Sector::Leader(leader) = &mut resource.leader {
+        leader.timestamp = Stamp::FREE;
+    }
+    resource.forget();
+}
+
 /// The same for the resource: only whether it is free, who owns it and who said so matters.
 pub(super) fn resource(setting: &Setting, resource: &mut Resource) {
     resource.forget();
+    if let Sector::Leader(leader) = &mut resource.leader
+        && setting.plan.reductions.memory
+        && leader.lver.0 == 0
+    {
+        // A resource that was never owned is like any that is free.
+        leader.lver = Lver(PRESENT);
+    }
     resource.visit(&setting.layout.slots, &mut OfResource);
 }
 
@@ -337,7 +379,7 @@ struct Ages {
 impl Numbers for Ages {
     fn second(&mut self, second: &mut Second) {
         let age = self.shown.since(*second);
-        if second.0 > SOME && age > self.oldest {
+        if second.0 > LONG_AGO && age > self.oldest {
             self.old.push(age);
         }
     }
@@ -360,7 +402,7 @@ impl Numbers for Shift<'_> {
     }
 
     fn second(&mut self, second: &mut Second) {
-        if second.0 <= SOME {
+        if second.0 <= LONG_AGO {
             return;
         }
         if *second > self.shown {

@@ -132,22 +132,42 @@ impl HostState {
         numbers.second(&mut on.landed);
     }
 
-    /// Shows every generation that may still be written to the delta lease of `me`.
-    pub(super) fn visit_writable(&mut self, me: HostId, unit: u32, numbers: &mut dyn Numbers) {
+    /// Shows the numbers in images of the area that were read and not looked at yet.
+    pub(super) fn visit_unread(&mut self, unit: u32, numbers: &mut dyn Numbers) {
+        let Some(on) = &mut self.on else { return };
+        for io in &mut on.ios {
+            if let IoKind::Sampled(data) = &mut io.kind {
+                data.visit_sectors(unit, |index| lease_core::format::SectorKind::Delta(HostId(index + 1)), numbers);
+            }
+        }
+        if let Some(engine) = &mut on.engine {
+            engine.visit_images(numbers);
+        }
+    }
+
+    /// Shows the numbers in writes that may still take effect.
+    pub(super) fn visit_writes(&mut self, numbers: &mut dyn Numbers) {
         for ghost in &mut self.ghosts {
             ghost.sector.visit(numbers);
         }
         let Some(on) = &mut self.on else { return };
         for io in &mut on.ios {
-            match &mut io.kind {
-                IoKind::Write(sector) => sector.visit(numbers),
-                // Whoever saw a generation writes it again, or the next.
-                IoKind::Sampled(data) => {
-                    let index = if data.len() == u64::from(unit) { 0 } else { me.0 - 1 };
-                    let (_, mut lease) = DeltaLease::peek(&data.sector_at(index, unit));
-                    numbers.generation(me, &mut lease.owner_generation);
-                }
-                IoKind::Read { .. } | IoKind::Landed | IoKind::Lost => {}
+            if let IoKind::Write(sector) = &mut io.kind {
+                sector.visit(numbers);
+            }
+        }
+    }
+
+    /// Shows every generation that may still be written to the delta lease of `me`.
+    pub(super) fn visit_writable(&mut self, me: HostId, unit: u32, numbers: &mut dyn Numbers) {
+        self.visit_writes(numbers);
+        let Some(on) = &mut self.on else { return };
+        for io in &mut on.ios {
+            // Whoever saw a generation writes it again, or the next.
+            if let IoKind::Sampled(data) = &mut io.kind {
+                let index = if data.len() == u64::from(unit) { 0 } else { me.0 - 1 };
+                let (_, mut lease) = DeltaLease::peek(&data.sector_at(index, unit));
+                numbers.generation(me, &mut lease.owner_generation);
             }
         }
         if let Some(engine) = &mut on.engine {

@@ -39,7 +39,7 @@ pub(super) mod marks {
         "a watchdog resets its host",
         "a resource is granted",
         "a resource is taken from a dead owner",
-        "a resource is taken from an owner that left or joined anew",
+        "an owner leaves or joins anew, and its resource is free to take",
         "an acquire waits for its owner",
         "the users of a failed lockspace are killed",
         "a renewal write lands late",

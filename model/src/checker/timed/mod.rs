@@ -28,6 +28,7 @@ mod canon;
 mod disk;
 mod host;
 mod machine;
+mod memory;
 mod row;
 mod setting;
 mod symmetry;
@@ -167,6 +168,8 @@ pub struct Timed {
     steps: Memo<Key, Effect>,
     /// The same part with its numbers renamed.
     renamed: Memo<row::Renaming, u32>,
+    /// The same host, with less in its memory.
+    faded: Memo<(u8, u32, memory::Fading), u32>,
     start: Vec<State>,
     reached: AtomicU32,
 }
@@ -201,6 +204,7 @@ impl Timed {
             messages: Interner::new(),
             steps: Memo::new(),
             renamed: Memo::new(),
+            faded: Memo::new(),
             start: Vec::new(),
             reached: AtomicU32::new(0),
         };
@@ -224,6 +228,7 @@ impl Timed {
     /// Everybody is off and everything formatted; ideal observers have joined.
     fn begin(&mut self) {
         let count = self.setting.hosts();
+        canon::resource(&self.setting, &mut self.formatted.resource);
         let mut disk = self.formatted.clone();
         let mut hosts = vec![HostState::off(); count];
         let mut shown = self.shown();

@@ -33,6 +33,7 @@ impl Timed {
 
     /// The canonical state of a row. `shown`: what the clocks show, as far as stamps are concerned.
     pub(super) fn canonical(&self, mut state: State, shown: &[u64; HOSTS]) -> State {
+        self.fade(&mut state, shown);
         let setting = &self.setting;
         let (hosts, slots) = (self.hosts(), setting.layout.slots.len());
         let mut parts: [&[Number]; HOSTS + SLOTS + 1] = [&[]; HOSTS + SLOTS + 1];

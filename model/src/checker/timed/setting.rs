@@ -35,6 +35,8 @@ pub(super) struct Setting {
     /// Whether an old record may come back, or two hosts write one: only then it must be remembered under which
     /// generation a host joined, since otherwise the generation on disk only grows.
     pub(super) generations_may_return: bool,
+    /// Whether all hosts have the same io_timeout.
+    pub(super) alike: bool,
     /// Exchanges of hosts that change nothing.
     pub(super) exchanges: Vec<Exchange>,
     /// The delta leases of ideal observers as others see them.
@@ -54,6 +56,7 @@ impl Setting {
         let exchanges = symmetry::exchanges(&setup, &slot_of, may_exchange);
         let generations_may_return = plan.late_renewals || layout.slots.len() < setup.hosts.len();
         let io_timeouts = || setup.hosts.iter().map(|host| u64::from(host.memberships[0].io_timeout));
+        let alike = io_timeouts().all(|n| n == u64::from(setup.lockspaces[0].io_timeout));
         let age = |index: usize| {
             let (host, n) = (&setup.hosts[index], u64::from(setup.hosts[index].memberships[0].io_timeout));
             let parameters = &host.config.parameters;
@@ -106,6 +109,7 @@ impl Setting {
             acquire,
             release,
             generations_may_return,
+            alike,
             exchanges,
             constant: [const { None }; SLOTS],
             setup,

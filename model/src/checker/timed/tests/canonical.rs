@@ -9,8 +9,9 @@ use super::{ROLE, setup};
 use crate::checker::Space;
 use crate::checker::intern::mix;
 use crate::checker::plan::TimedPlan;
+use crate::checker::timed::canon::{Kind, Number};
 use crate::checker::timed::disk::{Disk, SLOTS};
-use crate::checker::timed::host::HostState;
+use crate::checker::timed::host::{HostState, Io, IoKind};
 use crate::checker::timed::machine::{Machine, marks};
 use crate::checker::timed::setting::HOSTS;
 use crate::checker::timed::{Action, EVERYBODY, Looks, State, Timed, What, Wrong, canon};
@@ -19,6 +20,7 @@ use crate::setup::WdmdProfile;
 use lease_core::format::{Sector, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver, Numbers, Second, Span, Stamp, Time};
 use lease_core::profile::Profile;
+use lease_core::seam::Slot;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -118,10 +120,7 @@ impl Numbers for Spread<'_> {
         *second = match second.0 {
             0 => return,
             // Long ago: in no relation to anything else.
-            1 => {
-                self.far += 1 + self.die.below(50);
-                Second(now + ahead - 2_000 - self.far)
-            }
+            value @ 1..=3 => Second(now + ahead - 2_000 - self.far - value),
             value if value < now && now - value > oldest => Second(value + ahead - (now - value - oldest) * 17),
             value => Second(value + ahead),
         };
@@ -179,8 +178,9 @@ fn concrete(space: &Timed, state: &State, die: &mut Die) -> Raw {
     let unit = space.setting.setup.disks[0].sector_size;
     for index in 0..=space.hosts() {
         let own = (index < space.hosts()).then(|| (index, ahead[index]));
+        let far = die.below(3_000);
         let mut spread =
-            Spread { space, die, own, ahead, stamps: &mut stamps, generations: &generations, present, far: 0 };
+            Spread { space, die, own, ahead, stamps: &mut stamps, generations: &generations, present, far };
         match own {
             Some(_) => {
                 let me = space.setting.layout.slots[space.setting.slot_of[index]];
@@ -216,6 +216,8 @@ fn worlds() -> Vec<(&'static str, Timed)> {
             "pair, late renewals, everything",
             Timed::leases(hard(2), TimedPlan { role: false, late_renewals: true, ..all }),
         ),
+        ("three hosts, jitter, late renewals", Timed::leases(hard(3), TimedPlan { late_renewals: true, ..pair })),
+        ("three hosts, everything", Timed::leases(hard(3), TimedPlan { role: false, ..all })),
         ("three hosts in step", Timed::leases(hard(3), TimedPlan { jitter: false, ..pair })),
         ("pair, sanlock 3.8.5", Timed::leases(Arc::new(old), TimedPlan { stalls: true, ..pair })),
         ("two hosts at one slot", Timed::host_ids(Arc::new(one_slot), TimedPlan { stalls: true, ..pair })),
@@ -307,4 +309,46 @@ fn whatever_a_canonical_state_stands_for_behaves_like_it() {
             }
         }
     }
+}
+
+#[test]
+fn generations_keep_their_distances_above_what_can_be_written_and_their_order_below() {
+    let space = Timed::leases(Arc::new(setup(2, (1, 3, 2))), ROLE);
+    let number = |kind, value| Number { slot: 0, kind, value };
+    let numbers = [12, 14, 3, 5, 9, 12].map(|value| number(Kind::Generation, value));
+    let writable = [number(Kind::Writable, 13), number(Kind::Writable, 12)];
+    let targets = canon::targets(&space.setting, &[&numbers, &writable], &space.shown()[..2]);
+    assert_eq!(targets, [8, 10, 5, 6, 7, 8, 9, 8]);
+}
+
+#[test]
+fn stamps_are_named_by_equality_and_that_of_the_present_second_is_its_own() {
+    let space = Timed::leases(Arc::new(setup(2, (1, 3, 2))), ROLE);
+    let number = |slot, value| Number { slot, kind: Kind::Stamp, value };
+    let [a, b, ..] = space.shown();
+    let numbers = [number(0, 70), number(0, a), number(0, 30), number(1, 70), number(0, 70), number(1, b)];
+    let targets = canon::targets(&space.setting, &[&numbers], &[a, b]);
+    assert_eq!(targets, [2, a, 3, 2, 2, b]);
+}
+
+#[test]
+fn ages_beyond_all_limits_keep_their_order_and_moments_to_come_their_distance() {
+    let space = Timed::leases(Arc::new(setup(2, (1, 3, 2))), ROLE);
+    let mut host = space.host(&space.initial()[0], 1).clone();
+    let (now, oldest) = (Second(5_000_000), space.setting.oldest[1]);
+    let age = |age: u64| Second(now.0 - age);
+    let on = host.on.as_mut().expect("an ideal observer is on");
+    let io = |slot, second| Io { slot: Slot(slot), kind: IoKind::Landed, issued: second };
+    on.client.uses = true;
+    on.landed = age(oldest + 700);
+    on.ios = vec![io(7, age(oldest + 20)), io(8, age(oldest)), io(9, age(oldest + 700))];
+    on.fires = now.after(3);
+    canon::local(&space.setting, 1, &mut host, now);
+    let (on, fixed) = (host.on.expect("it still is"), space.setting.now(1));
+    let ages: Vec<u64> = on.ios.iter().map(|io| fixed.since(io.issued)).collect();
+    // Of the engine of the observer something lies long ago, too.
+    let [less, limit, more] = ages[..] else { unreachable!("there are three") };
+    assert_eq!(limit, oldest);
+    assert!(oldest < less && less < more && more < oldest + 9, "{ages:?}");
+    assert_eq!((fixed.since(on.landed), on.fires), (more, fixed.after(3)));
 }

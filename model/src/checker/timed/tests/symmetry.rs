@@ -1,13 +1,15 @@
 //! Exchanging equal hosts changes nothing, and the fingerprint knows it.
 
-use super::{JITTER, complete, found, setup};
+use super::{JITTER, ROLE, complete, found, impatient, setup};
 use crate::checker::intern::mix;
 use crate::checker::plan::{Reductions, TimedPlan};
+use crate::checker::search::{Options, Order, explore};
 use crate::checker::timed::{Action, Timed};
 use crate::checker::{Finding, Space};
 use crate::history::Property;
-use crate::setup::Device;
+use crate::setup::{Device, Setup};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 const PAIR: TimedPlan = TimedPlan { role: false, ..JITTER };
 
@@ -69,4 +71,33 @@ fn hosts_that_differ_are_not_exchanged() {
     assert_eq!(Timed::leases(Arc::new(unequal), PAIR).setting.exchanges.len(), 1);
     let role = TimedPlan { role: true, ..PAIR };
     assert_eq!(Timed::leases(Arc::new(setup(2, (1, 3, 2))), role).setting.exchanges.len(), 1);
+}
+
+/// What a world comes to: nothing, or what is found first, level by level.
+fn verdict(setup: &Setup, plan: TimedPlan) -> Option<Finding> {
+    let options = Options { order: Order::BreadthFirst, first_finding_only: true, ..Options::default() };
+    let space = Timed::leases(Arc::new(setup.clone()), plan);
+    let outcome = explore(&space, &options, &|_| {}, &AtomicBool::new(false));
+    assert!(outcome.is_complete() || !outcome.findings.is_empty(), "{:?}", outcome.stopped);
+    outcome.findings.first().map(|found| found.finding)
+}
+
+#[test]
+fn no_reduction_changes_a_verdict() {
+    let mut late = setup(2, (2, 8, 6));
+    late.hosts[0].device = Device::Late { percent: 150 };
+    let in_step = TimedPlan { jitter: false, ..PAIR };
+    let worlds = [
+        (setup(2, (2, 8, 6)), JITTER, None),
+        (setup(2, (1, 3, 2)), in_step, None),
+        (impatient(), JITTER, Some(Finding::Violated(Property::Exclusion))),
+        (late, ROLE, Some(Finding::Violated(Property::Deadline))),
+    ];
+    for (setup, plan, expected) in &worlds {
+        assert_eq!(verdict(setup, *plan), *expected);
+        for name in Reductions::NAMES {
+            let reductions = plan.reductions.without(name).expect("it is its name");
+            assert_eq!(verdict(setup, TimedPlan { reductions, ..*plan }), *expected, "without {name}");
+        }
+    }
 }
