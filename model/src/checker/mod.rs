@@ -101,8 +101,22 @@ pub trait Space: Send + Sync {
         0
     }
 
+    /// What the space leaves out so that it comes to an end, and whether it had to leave out anything so far.
+    fn bounds(&self) -> Vec<Bound> {
+        Vec::new()
+    }
+
     /// What was seen to be reachable so far, by name: proof that the space is not empty of what matters. In a fixed order.
     fn reached(&self) -> Vec<(&'static str, bool)>;
+}
+
+/// Something that a space does without, so that it comes to an end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bound {
+    /// What: "at most so many ...".
+    pub what: String,
+    /// Whether anything was left out for it. If not, what was seen is the whole world.
+    pub reached: bool,
 }
 
 /// What can be wrong in a state.
