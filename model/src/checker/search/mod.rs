@@ -17,10 +17,12 @@ mod outcome;
 mod stuck;
 mod table;
 mod walk;
+mod ways;
 
 pub use outcome::{Found, Outcome, Owning, Path, Stop, collision_odds};
 pub use stuck::{Stuck, stuck};
 pub use walk::explore;
+pub use ways::ways;
 
 pub(super) use outcome::panic_message;
 

@@ -69,6 +69,8 @@ pub(super) struct Machine<'a> {
     pub(super) turns: Vec<Turn>,
     /// Which writes of the life that ended may still land.
     pub(super) kept: Vec<Slot>,
+    /// What ended without effect because it was given up, in order.
+    pub(super) vanished: Vec<Slot>,
     claims: bool,
 }
 
@@ -102,8 +104,9 @@ impl<'a> Machine<'a> {
         looks: Looks,
     ) -> Machine<'a> {
         let turns = vec![Turn::default()];
+        let (kept, vanished) = (Vec::new(), Vec::new());
         let mut machine =
-            Machine { world, index, host, disk, now, looks, marks: 0, turns, kept: Vec::new(), claims: false };
+            Machine { world, index, host, disk, now, looks, marks: 0, turns, kept, vanished, claims: false };
         machine.claims = machine.owns();
         machine
     }
@@ -627,6 +630,7 @@ impl<'a> Machine<'a> {
     /// What cannot matter any more comes to its end within the same step.
     fn come_to_rest(&mut self) {
         while let Some(slot) = self.vanishing() {
+            self.vanished.push(slot);
             self.finish(slot, VANISHED);
         }
         let Some(on) = &mut self.host.on else { return };

@@ -1,6 +1,7 @@
 //! Complete small worlds, and what makes them break.
 
 mod canonical;
+mod follow;
 mod symmetry;
 
 use super::Timed;

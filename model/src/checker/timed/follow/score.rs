@@ -19,14 +19,16 @@ pub(super) struct Turned {
     /// The step of the path; `None`: it leads to where the path begins.
     pub(super) step: Option<usize>,
     pub(super) deed: Deed,
-    /// Between two boots.
+    /// From a boot, or the end of a pause, to the next.
     pub(super) life: usize,
-    /// Seconds that the host's clock has advanced in this life.
+    /// Seconds that the host's clock has advanced since the host booted.
     pub(super) second: u64,
     /// Turns of other hosts that must be over.
     pub(super) after: Vec<usize>,
     /// Writes that may still land when their life ends here, and what they are called from now on.
     pub(super) kept: Vec<(Slot, usize)>,
+    /// I/O that was given up and ends after this, in order.
+    pub(super) vanished: Vec<Slot>,
     /// Of the last turn of a step: what the host is like then.
     pub(super) then: Option<Outside>,
 }
@@ -35,13 +37,20 @@ pub(super) struct Turned {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Deed {
     /// Its clock has advanced. `loses`: it stays out for one second of the others before it advances again.
-    Start { loses: bool },
+    Start {
+        loses: bool,
+    },
     /// Its device fires.
     Fire,
     /// A task runs that is due.
     Run(Task),
-    Boot { loses: bool },
-    Complete { slot: Slot, fate: Fate },
+    Boot {
+        loses: bool,
+    },
+    Complete {
+        slot: Slot,
+        fate: Fate,
+    },
     Land(Slot),
     Vanish(Slot),
     /// With the name of the write.
@@ -217,6 +226,11 @@ impl Timed {
 }
 
 impl Score {
+    /// Whether a life begins with a boot.
+    pub(super) fn boots(&self, life: usize) -> bool {
+        self.turns.iter().any(|turn| turn.life == life && matches!(turn.deed, Deed::Boot { .. }))
+    }
+
     /// Whether a clock already stays out in its present second.
     fn misses(&self, index: usize) -> usize {
         let began = self.hosts[index].began.unwrap_or(0);
@@ -300,6 +314,12 @@ impl Score {
                 if other == What::StartDaemon {
                     host.ghosts.clear();
                 }
+                // How long it stood is as free as when it booted.
+                if other == What::Unpause {
+                    host.life = self.begins.len();
+                    host.ticks = self.seconds;
+                    self.begins.push(self.seconds);
+                }
                 self.push(step, index, Deed::Choose(other), turns[0].touched);
             }
         }
@@ -309,7 +329,9 @@ impl Score {
         }
         let kept = machine.map_or(&[][..], |machine| &machine.kept);
         let kept = kept.iter().map(|slot| (*slot, self.name(index))).collect();
-        self.turns.last_mut().expect("one was pushed").kept = kept;
+        let vanished = machine.map_or_else(Vec::new, |machine| machine.vanished.clone());
+        let last = self.turns.last_mut().expect("one was pushed");
+        (last.kept, last.vanished) = (kept, vanished);
         let ends = what == What::Crash || matches!(self.turns[first].deed, Deed::Fire);
         if goes_off && !ends {
             let touched = turns.last().expect("there is a first").touched;
@@ -327,6 +349,7 @@ impl Score {
     fn push(&mut self, step: Option<usize>, host: usize, deed: Deed, touched: Touched) {
         let after = self.last.touch(self.turns.len(), host, touched);
         let Host { life, second, .. } = self.hosts[host];
-        self.turns.push(Turned { host, step, deed, life, second, after, kept: Vec::new(), then: None });
+        let (kept, vanished) = (Vec::new(), Vec::new());
+        self.turns.push(Turned { host, step, deed, life, second, after, kept, vanished, then: None });
     }
 }
