@@ -8,7 +8,7 @@ use model::checker::ballots::Ballots;
 use model::checker::plan::Plan;
 use model::checker::search::{Options, Order, Outcome, Path, Progress, Stop, explore, stuck};
 use model::checker::timed::Timed;
-use model::checker::{Bound, Finding, Lost, Space, stateright};
+use model::checker::{Finding, Lost, Space, stateright};
 use reports::results::Judged;
 use reports::searched::{Owners, Search, Searched, Went};
 use reports::story::Story;
@@ -177,7 +177,7 @@ fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Cas
     let bytes = outcome.bytes() + space.bytes();
     let labels = case.setup.hosts.iter().map(|host| host.label.clone());
     let mut world = plan.words(&case.setup);
-    world.extend(space.bounds().iter().map(|bound| bound_words(bound, outcome.is_complete())));
+    world.extend(space.bounds().iter().map(|bound| bound.told(outcome.is_complete())));
     let searched = Searched {
         complete: outcome.is_complete(),
         unique_states: outcome.unique,
@@ -206,16 +206,6 @@ fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Cas
         judged.digest = Some(trace.digest);
     }
     Answer { judged, order: options.order, found, stuck: stuck_words }
-}
-
-/// What a world does without, and whether that made any difference.
-fn bound_words(bound: &Bound, complete: bool) -> String {
-    let reached = match (bound.reached, complete) {
-        (true, _) => "reached: what lies beyond it was left out",
-        (false, true) => "never reached: nothing was left out for it",
-        (false, false) => "not reached so far",
-    };
-    format!("bound: {}; {reached}", bound.what)
 }
 
 /// Lets somebody look, while `work` is done, whether it is to end.

@@ -119,6 +119,18 @@ pub struct Bound {
     pub reached: bool,
 }
 
+impl Bound {
+    /// The bound in a line, after a search that was complete or not.
+    pub fn told(&self, complete: bool) -> String {
+        let reached = match (self.reached, complete) {
+            (true, _) => "reached: what lies beyond it was left out",
+            (false, true) => "never reached: nothing was left out for it",
+            (false, false) => "not reached so far",
+        };
+        format!("bound: {}; {reached}", self.what)
+    }
+}
+
 /// What can be wrong in a state.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Finding {

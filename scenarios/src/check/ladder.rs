@@ -158,8 +158,10 @@ fn climb<S: Space, F: Fn(Arc<Setup>) -> Result<S, String>>(
         climbed = climber.up(&left)?;
     }
     let case = Case::new(scenario, ProfileName::Hardened, 0);
-    let words = check.words(&case.setup);
-    let hardened = climber.explore(&climber.space(&case)?, &["hardened"]).end();
+    let space = climber.space(&case)?;
+    let hardened = climber.explore(&space, &["hardened"]).end();
+    let mut words = check.words(&case.setup);
+    words.extend(space.bounds().iter().map(|bound| bound.told(matches!(hardened, End::Complete(_)))));
     let (rungs, end) = (climbed.rungs, climbed.seen.end());
     Ok(Ladder { world: scenario.name.clone(), words, given, rungs, end, hardened })
 }

@@ -3,13 +3,13 @@
 //! A path says what comes in which second of which host's clock, and in which order. In true time that is a set of
 //! differences: each turn lies within its second; what waits comes no earlier than the engine lets it; a device fires
 //! exactly so long after its ping; and turns of two hosts that touch the same come in the order of the path. What is free
-//! is when each host boots, and how long it is paused, and with that how its seconds lie to those of others.
+//! is when each host boots, and how long it is paused, and with that how its seconds lie to those of others; and at which
+//! moment of its second wdmd tests.
 //!
 //! So the walk lets everything come as early as it may, and if a turn comes too late for its second (or a device fires
 //! before something that the path has before it) the host must have begun later: by so much it does, and the walk begins
-//! anew. That is the least solution of the differences, wherever there is one. Where there is none, it is tried again with
-//! clocks as far off true time as the tolerance allows, for whole ticks know no margin of a moment. If that does not do
-//! either, two clocks would have to change places on the path, and no world within these rates can follow.
+//! anew. That is the least solution of the differences, wherever there is one. Where there is none, two clocks would have
+//! to change places on the path, and no world whose clocks keep their rates can follow.
 //!
 //! What nobody waits for is not woken before its turn: a task whose latest moment comes first is stalled until then.
 
@@ -22,7 +22,7 @@ use crate::checker::Lost;
 use crate::happening::Sink;
 use crate::illegal::Due;
 use crate::instant::Instant;
-use crate::setup::{Host, MOST_DRIFT_TOLERATED, Process};
+use crate::setup::{Host, Process};
 use crate::world::{InFlight, World};
 use lease_core::numbers::{Second, Time};
 use lease_core::seam::{DiskId, Request, Signal, Slot, Task};
@@ -41,8 +41,6 @@ const CLIENT: Process = Process(0);
 const LATEST_TEST: u64 = 999_000;
 /// A life that begins so much later than the path says begins ever later, in microseconds.
 const FAR: u64 = 3_000_000;
-/// What can be won by clocks that are off true time, at the most, in microseconds.
-const MOMENTS: u64 = 60_000;
 /// How often a walk begins anew before it is given up.
 const WALKS: usize = 80;
 /// How long before the end of its second a turn comes that came too late, in microseconds: room for what follows it.
@@ -57,33 +55,23 @@ impl Timed {
         sink: &mut S,
     ) -> Result<(), Lost> {
         let score = self.score(start, path).map_err(|(step, why)| Lost { step, why })?;
-        let (begins, off) = self.begins(&score, world)?;
+        let begins = self.begins(&score, world)?;
         // It went this way a moment ago.
-        Walk::new(self, &score, world, sink, begins, off).go().map_err(|halt| halt.told(self, &score))
+        Walk::new(self, &score, world, sink, begins).go().map_err(|halt| halt.told(self, &score))
     }
 
-    /// When each life is to begin at the earliest, and its wdmd to test; and how far the clock of the first host runs off
-    /// true time, and those of the others the other way.
-    fn begins(&self, score: &Score, world: &World) -> Result<(Vec<Begin>, i32), Lost> {
+    /// When each life is to begin at the earliest, and its wdmd to test.
+    fn begins(&self, score: &Score, world: &World) -> Result<Vec<Begin>, Lost> {
         let nominal = |second: &u64| Begin { at: Instant::from_secs(*second), test: 0 };
         let nominal: Vec<Begin> = score.begins.iter().map(nominal).collect();
         let earliest = vec![Begin { at: Instant::START, test: 0 }; nominal.len()];
         let (mut lost, mut late) = (None, None);
-        let drift = world.left().clock_faults > 0;
-        let rates = |off: i32| drift.then_some((ROOM[1], &earliest, off));
-        let equal = [(ROOM[0], &nominal, 0), (ROOM[0], &earliest, 0), (ROOM[1], &earliest, 0)];
-        for (room, begins, off) in
-            equal.into_iter().chain(rates(-MOST_DRIFT_TOLERATED)).chain(rates(MOST_DRIFT_TOLERATED))
-        {
-            // Other rates win moments, and nothing that is worth a second.
-            if matches!(late, Some(Halt::Late { by, .. }) if by > MOMENTS && off != 0) {
-                break;
-            }
+        for (room, begins) in [(ROOM[0], &nominal), (ROOM[0], &earliest), (ROOM[1], &earliest)] {
             let mut begins = begins.clone();
             for _ in 0..WALKS {
                 let mut world = world.clone();
-                match Walk::new(self, score, &mut world, &mut (), begins.clone(), off).go() {
-                    Ok(()) => return Ok((begins, off)),
+                match Walk::new(self, score, &mut world, &mut (), begins.clone()).go() {
+                    Ok(()) => return Ok(begins),
                     Err(Halt::Late { life, began, by, turn }) if life < begins.len() => {
                         let begin = &mut begins[life];
                         let later = begin.test + by + room;
@@ -158,8 +146,6 @@ struct Walk<'a, S> {
     news: Vec<bool>,
     /// When each life may begin.
     begins: Vec<Begin>,
-    /// See [`Timed::begins`].
-    off: i32,
     /// When it did.
     began: Vec<Instant>,
     /// When wdmd of each host tests for the first time, if that is before it must.
@@ -180,7 +166,6 @@ impl<'a, S: Sink> Walk<'a, S> {
         world: &'a mut World,
         sink: &'a mut S,
         begins: Vec<Begin>,
-        off: i32,
     ) -> Walk<'a, S> {
         let mut queues = vec![Vec::new(); timed.hosts()];
         for (turn, turned) in score.turns.iter().enumerate().rev() {
@@ -196,7 +181,6 @@ impl<'a, S: Sink> Walk<'a, S> {
             at,
             news: vec![false; timed.hosts()],
             begins,
-            off,
             began,
             tests: vec![None; timed.hosts()],
             queues,
@@ -538,8 +522,7 @@ impl<'a, S: Sink> Walk<'a, S> {
 
     /// A clock takes two seconds for one, or goes right again.
     fn lose(&mut self, host: Host, loses: bool) -> Result<(), Halt> {
-        let off = if host.0 == 0 { self.off } else { -self.off };
-        let right = self.timed.setting.setup.hosts[usize::from(host.0)].drift_ppm + off;
+        let right = self.timed.setting.setup.hosts[usize::from(host.0)].drift_ppm;
         let ppm = if loses { HALF } else { right };
         match self.world.clocks()[usize::from(host.0)].ppm == ppm {
             true => Ok(()),

@@ -200,8 +200,7 @@ fn the_world_goes_where_clocks_out_of_step_go_unless_they_change_places() {
         ("pair", Timed::leases(Arc::new(setup(2, (1, 4, 2))), TimedPlan { role: false, ..jitter })),
     ];
     for (name, space) in &worlds {
-        // Rates that differ a little make no difference to walks, and would be tried for long.
-        let lost = lost(name, space, Limits { clock_faults: 0, ..Limits::TOLERANCE });
+        let lost = lost(name, space, Limits::TOLERANCE);
         assert!(lost < SEEDS / 2, "{name}: {lost} of {SEEDS}");
     }
 }
