@@ -168,6 +168,20 @@ fn a_violation_is_told_from_its_beginning() {
 }
 
 #[test]
+fn a_violation_of_a_world_with_time_is_an_ordinary_trace() {
+    let folder = folder("timed");
+    let file = folder.join("found.trace");
+    let file = file.to_str().expect("UTF-8");
+    let output = leaselab(&["check", "check-role-daemon-kills", "--profile", "sanlock_3_8_5", "--trace", file]);
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "it is expected: {told}");
+    assert!(told.contains("a shortest path") && told.contains("as the simulator's world walks it"), "{told}");
+    assert!(told.contains(&format!("Again: leaselab replay {file}")), "{told}");
+    let replayed = leaselab(&["replay", file, "--strict"]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", stdout(&replayed));
+}
+
+#[test]
 fn a_violation_that_nobody_expected_is_unexpected() {
     let folder = folder("unexpected");
     let file = world(&folder, "late_writes = 1\n");

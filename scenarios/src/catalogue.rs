@@ -74,6 +74,7 @@ stories! {
     "check-ballots-3-one-crash",
     "check-ballots-3-one-late",
     "check-ballots-3-two",
+    "check-broken-earlier-takeover",
     "check-broken-early-takeover",
     "check-broken-early-takeover-pair",
     "check-broken-erased-blocks",

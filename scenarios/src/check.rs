@@ -15,7 +15,7 @@ mod follow;
 mod ladder;
 mod read;
 
-pub use follow::follow;
+pub use follow::{Followed, follow, follow_to};
 pub use ladder::{Bounds, End, Ladder, Rung, until_safe};
 
 use crate::scenario::{HostPlan, ProfileName, ResourcePlan, Scenario};

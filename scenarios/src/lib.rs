@@ -36,7 +36,9 @@ mod trace;
 pub use campaign::{Campaign, SAMPLED_ONE_IN, Summary, run_campaign};
 pub use case::Case;
 pub use catalogue::{catalogue, worlds};
-pub use check::{Bounds, CheckPlan, Decisions, End, Ladder, Rung, UnknownDecision, follow, until_safe};
+pub use check::{
+    Bounds, CheckPlan, Decisions, End, Followed, Ladder, Rung, UnknownDecision, follow, follow_to, until_safe,
+};
 pub use dice::{Dice, Range};
 pub use digest::Digest;
 pub use faults::{Fault, FaultPlan, FaultWish, Fired, Mix, PerFault, PlannedFault, Trigger};

@@ -13,7 +13,7 @@ use reports::results::Judged;
 use reports::searched::{Owners, Search, Searched, Went};
 use reports::story::Story;
 use reports::table::short;
-use scenarios::{Case, CheckPlan, Claim, Expected, ProfileName, Scenario, Trace, all_quietly, follow};
+use scenarios::{Case, CheckPlan, Claim, Expected, Followed, ProfileName, Scenario, Trace, all_quietly, follow_to};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -175,6 +175,8 @@ fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Cas
     };
     let bytes = outcome.bytes() + space.bytes();
     let labels = case.setup.hosts.iter().map(|host| host.label.clone());
+    let mut world = plan.words(&case.setup);
+    world.extend(space.bounds().iter().map(|bound| bound.told(outcome.is_complete())));
     let searched = Searched {
         complete: outcome.is_complete(),
         unique_states: outcome.unique,
@@ -186,7 +188,7 @@ fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Cas
         owning: Owners::new(&outcome.owning, labels),
         stuck_states,
         reached: space.reached().into_iter().collect(),
-        world: plan.words(&case.setup),
+        world,
     };
     let mut judged = Search {
         scenario: &scenario.name,
@@ -296,9 +298,11 @@ fn breach<S: Space>(space: &S, outcome: &Outcome<S>, found: Option<&Counterexamp
 }
 
 fn counterexample<S: Space>(space: &S, path: &Path<S>, case: &Case<'_>, shortest: bool) -> Counterexample {
-    let steps = path.actions.len();
     let mut story = Story::new(&case.setup);
-    let told = match follow(space, path, case, &mut story) {
+    let Followed { path: taken, walked } = follow_to(space, path, case, &mut story);
+    let shortest = shortest && taken.actions.len() == path.actions.len();
+    let (path, steps) = (&taken, taken.actions.len());
+    let told = match walked {
         Ok((replayed, mut trace)) => {
             trace.story = story.lines(&replayed.verdict);
             Told::Trace(Box::new(trace))

@@ -114,8 +114,34 @@ pub trait Space: Send + Sync {
         0
     }
 
+    /// What the space leaves out so that it comes to an end, and whether it had to leave out anything so far.
+    fn bounds(&self) -> Vec<Bound> {
+        Vec::new()
+    }
+
     /// What was seen to be reachable so far, by name: proof that the space is not empty of what matters. In a fixed order.
     fn reached(&self) -> Vec<(&'static str, bool)>;
+}
+
+/// Something that a space does without, so that it comes to an end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bound {
+    /// What: "at most so many ...".
+    pub what: String,
+    /// Whether anything was left out for it. If not, what was seen is the whole world.
+    pub reached: bool,
+}
+
+impl Bound {
+    /// The bound in a line, after a search that was complete or not.
+    pub fn told(&self, complete: bool) -> String {
+        let reached = match (self.reached, complete) {
+            (true, _) => "reached: what lies beyond it was left out",
+            (false, true) => "never reached: nothing was left out for it",
+            (false, false) => "not reached so far",
+        };
+        format!("bound: {}; {reached}", self.what)
+    }
 }
 
 /// What can be wrong in a state.

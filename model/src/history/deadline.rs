@@ -44,7 +44,8 @@ fn deadline(hold: &Hold, ledger: &Ledger, facts: &Facts<'_>) -> Option<(Second, 
         return None;
     }
     let config = &facts.setup.hosts[usize::from(hold.host.0)].config;
-    let age = 8 * life.io_timeout + config.parameters.watchdog_fire_timeout;
+    let parameters = &config.parameters;
+    let age = parameters.failure_age(life.io_timeout) + parameters.watchdog_fire_timeout;
     let allowance = match config.profile.drift_allowance {
         DriftAllowance::None => 0,
         DriftAllowance::Waited => config.parameters.drift_allowance(age),

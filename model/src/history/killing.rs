@@ -117,8 +117,8 @@ fn next(hold: &Hold, life: &Life, host: &HostLedger, facts: &Facts<'_>) -> Optio
 
 /// From when on only SIGKILL is sent: at once when the lockspace is removed, else when the grace is over.
 fn kill_time(hold: &Hold, life: &Life, since: Time, failed: bool, facts: &Facts<'_>) -> Time {
-    let grace = facts.setup.hosts[usize::from(hold.host.0)].config.parameters.kill_grace;
-    let over = life.last_success.after(8 * life.io_timeout + grace).start();
+    let parameters = &facts.setup.hosts[usize::from(hold.host.0)].config.parameters;
+    let over = life.last_success.after(parameters.failure_age(life.io_timeout) + parameters.kill_grace).start();
     if failed { over.max(since) } else { since }
 }
 

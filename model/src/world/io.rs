@@ -225,12 +225,13 @@ impl World {
         }
     }
 
-    /// How long after its issue a write of a host that went down may land: 8·io_timeout + W, the age at which others
+    /// How long after its issue a write of a host that went down may land: failure age (8·io_timeout) + W, the age at which others
     /// may take what the host held. Beyond the tolerance there is no bound.
     fn ghost_micros(&self, host: Host) -> Option<u64> {
         let setup = &self.setup.hosts[usize::from(host.0)];
         let longest = setup.memberships.iter().map(|membership| membership.io_timeout).max().unwrap_or(0);
-        let seconds = 8 * u64::from(longest) + setup.config.parameters.watchdog_fire_timeout;
+        let parameters = &setup.config.parameters;
+        let seconds = parameters.failure_age(longest.into()) + parameters.watchdog_fire_timeout;
         self.limits.within_tolerance.then_some(Time::from_secs(seconds).micros())
     }
 
@@ -354,6 +355,7 @@ impl World {
             io,
             host: issued.host,
             task: issued.task,
+            slot: issued.slot,
             since: issued.at,
             ghost: issued.ghost.is_some(),
             write: disk_ref.io(io).is_ok_and(sim_disk::Io::is_write),
@@ -372,6 +374,8 @@ pub struct InFlight {
     pub host: Host,
     /// The task that did.
     pub task: Task,
+    /// Under which slot its engine knows it.
+    pub slot: Slot,
     /// When it was issued.
     pub since: Instant,
     /// Whether nobody waits for it any more.

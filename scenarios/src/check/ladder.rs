@@ -10,9 +10,9 @@
 //! It refuses to call a world safe of which it did not see the end, and to look at the time: whoever wants it to stop
 //! raises the flag.
 
-use super::{Decisions, follow};
+use super::{Decisions, Followed, follow_to};
 use crate::case::Case;
-use crate::panics::{all_quietly, quietly};
+use crate::panics::all_quietly;
 use crate::scenario::{ProfileName, Scenario};
 use crate::trace::Trace;
 use model::checker::ballots::Ballots;
@@ -158,8 +158,10 @@ fn climb<S: Space, F: Fn(Arc<Setup>) -> Result<S, String>>(
         climbed = climber.up(&left)?;
     }
     let case = Case::new(scenario, ProfileName::Hardened, 0);
-    let words = check.words(&case.setup);
-    let hardened = climber.explore(&climber.space(&case)?, &["hardened"]).end();
+    let space = climber.space(&case)?;
+    let hardened = climber.explore(&space, &["hardened"]).end();
+    let mut words = check.words(&case.setup);
+    words.extend(space.bounds().iter().map(|bound| bound.told(matches!(hardened, End::Complete(_)))));
     let (rungs, end) = (climbed.rungs, climbed.seen.end());
     Ok(Ladder { world: scenario.name.clone(), words, given, rungs, end, hardened })
 }
@@ -378,9 +380,12 @@ impl<S: Space, F: Fn(Arc<Setup>) -> Result<S, String>> Climber<'_, F> {
     fn tell(&self, way: &Way<S>, taken: &[&str]) -> Result<Rung, String> {
         self.with(taken, |space, case| {
             let start = space.initial()[way.start];
-            let mut state = start;
-            let mut steps = Vec::with_capacity(way.actions.len());
-            for action in &way.actions {
+            let found = Path { start, actions: way.actions.clone() };
+            let Followed { path, walked } = follow_to(space, &found, case, &mut ());
+            let walked = walked.map(|(_, trace)| Box::new(trace)).map_err(|lost| lost.to_string());
+            let mut state = path.start;
+            let mut steps = Vec::with_capacity(path.actions.len());
+            for action in &path.actions {
                 steps.push(space.tell_action(&state, *action).lines().collect::<Vec<_>>().join(" "));
                 let Some(next) = space.next(&state, *action) else { break };
                 state = next;
@@ -390,13 +395,6 @@ impl<S: Space, F: Fn(Arc<Setup>) -> Result<S, String>> Climber<'_, F> {
                 Some(Finding::Panicked) | None => ("assertion", "the engine panicked"),
             };
             let told = space.tell_finding(&state).lines().collect::<Vec<_>>().join(" ");
-            let path = Path { start, actions: way.actions.clone() };
-            // The simulator's world asserts what it does not expect; then it does not go this way.
-            let walked = match quietly(|| follow(space, &path, case, &mut ())) {
-                Ok(Ok((_, trace))) => Ok(Box::new(trace)),
-                Ok(Err(lost)) => Err(lost.to_string()),
-                Err(message) => Err(message),
-            };
             Rung {
                 property,
                 what: if told.is_empty() { title.to_owned() } else { told },

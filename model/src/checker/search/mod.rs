@@ -16,10 +16,12 @@ mod frontier;
 mod outcome;
 mod stuck;
 mod walk;
+mod ways;
 
 pub use outcome::{Found, Outcome, Owning, Path, Stop, collision_odds};
 pub use stuck::{Stuck, stuck};
 pub use walk::explore;
+pub use ways::ways;
 
 pub(super) use outcome::panic_message;
 

@@ -304,13 +304,15 @@ pub(super) fn local(setting: &Setting, at: usize, host: &mut HostState, shown: S
     }
     if let Some(on) = &mut host.on {
         if let Some(engine) = &mut on.engine {
-            for io in &mut on.ios {
-                if !matches!(io.kind, IoKind::Write(_)) && !engine.heeds(io.slot, shown.start()) {
-                    io.kind = IoKind::Lost;
-                }
-                // When a stamp reached the disk only matters to whoever uses something under it.
-                if !setting.leases && !matches!(io.kind, IoKind::Write(_)) {
-                    io.issued = Second::NEVER;
+            if setting.plan.reductions.memory {
+                for io in &mut on.ios {
+                    if !matches!(io.kind, IoKind::Write(_)) && !engine.heeds(io.slot, shown.start()) {
+                        io.kind = IoKind::Lost;
+                    }
+                    // When a stamp reached the disk only matters to whoever uses something under it.
+                    if !setting.leases && !matches!(io.kind, IoKind::Write(_)) {
+                        io.issued = Second::NEVER;
+                    }
                 }
             }
             engine.forget(shown.start());

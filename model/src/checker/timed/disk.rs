@@ -71,6 +71,13 @@ impl Layout {
         self.slots.iter().position(|slot| *slot == host)
     }
 
+    /// The slots whose delta leases lie within `length` bytes of the lockspace from `offset` on.
+    pub(super) fn slots_in(&self, offset: u64, length: u64) -> impl Iterator<Item = usize> {
+        let unit = u64::from(self.unit);
+        let sectors = (offset - self.space.0) / unit..(offset - self.space.0 + length) / unit;
+        (0..self.slots.len()).filter(move |slot| sectors.contains(&(self.slots[*slot].0 - 1)))
+    }
+
     /// Whether an offset lies in the resource.
     pub(super) fn is_resource(&self, offset: u64) -> bool {
         self.resource.is_some_and(|(start, length)| (start..start + length).contains(&offset))

@@ -65,6 +65,32 @@ pub(super) struct Machine<'a> {
     /// What of the disk may be looked at: the rest is not what really stands there.
     looks: Looks,
     pub(super) marks: u32,
+    /// What was done, in order: whoever walks the same way elsewhere does the same.
+    pub(super) turns: Vec<Turn>,
+    /// Which writes of the life that ended may still land.
+    pub(super) kept: Vec<Slot>,
+    /// What ended without effect because it was given up, in order.
+    pub(super) vanished: Vec<Slot>,
+    claims: bool,
+}
+
+/// A part of what happens to a host: what was chosen, or a task that ran within a tick.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Turn {
+    pub(super) task: Option<Task>,
+    pub(super) touched: Touched,
+}
+
+/// What others notice of a turn, or could have changed by one of theirs.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Touched {
+    /// Slots whose delta leases were read and written, one bit each.
+    pub(super) reads: u8,
+    pub(super) writes: u8,
+    pub(super) reads_resource: bool,
+    pub(super) writes_resource: bool,
+    /// The host began or ceased to own something.
+    pub(super) claims: bool,
 }
 
 impl<'a> Machine<'a> {
@@ -77,7 +103,32 @@ impl<'a> Machine<'a> {
         now: Second,
         looks: Looks,
     ) -> Machine<'a> {
-        Machine { world, index, host, disk, now, looks, marks: 0 }
+        let turns = vec![Turn::default()];
+        let (kept, vanished) = (Vec::new(), Vec::new());
+        let mut machine =
+            Machine { world, index, host, disk, now, looks, marks: 0, turns, kept, vanished, claims: false };
+        machine.claims = machine.owns();
+        machine
+    }
+
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    fn owns(&self) -> bool {
+        if self.world.leases { self.host.uses() } else { self.host.believes() }
+    }
+
+    fn touched(&mut self) -> &mut Touched {
+        &mut self.turns.last_mut().expect("there is a first turn").touched
+    }
+
+    /// What was done so far is over.
+    fn end_turn(&mut self) {
+        let owns = self.owns();
+        if std::mem::replace(&mut self.claims, owns) != owns {
+            self.touched().claims = true;
+        }
     }
 
     fn setup(&self) -> &'a HostSetup {
@@ -141,6 +192,7 @@ impl<'a> Machine<'a> {
             What::Unpause => self.on().paused = false,
         }
         self.come_to_rest();
+        self.end_turn();
     }
 
     // Time.
@@ -202,6 +254,8 @@ impl<'a> Machine<'a> {
                 Some(None) => {}
                 Some(Some(task)) => {
                     on.set_wake(task, None);
+                    self.end_turn();
+                    self.turns.push(Turn { task: Some(task), ..Turn::default() });
                     self.feed(Input::Wake { task });
                 }
             }
@@ -297,6 +351,7 @@ impl<'a> Machine<'a> {
             if let IoKind::Write(sector) = io.kind {
                 let left = tolerance.saturating_sub(self.now.since(io.issued));
                 if left > 0 {
+                    self.kept.push(io.slot);
                     self.host.ghosts.push(Ghost { sector, left });
                 }
             }
@@ -388,19 +443,33 @@ impl<'a> Machine<'a> {
         if lease.owner_generation.0 > canon::WRITABLE {
             self.marks |= marks::REJOINED;
         }
+        self.touched().writes |= 1 << slot;
         self.disk.write(Place::Lease(slot), sector);
     }
 
-    fn read(&self, offset: u64, length: u64) -> ReadData {
+    fn read(&mut self, offset: u64, length: u64) -> ReadData {
         let may_look = if self.layout().is_resource(offset) { self.looks.resource } else { self.looks.leases };
         assert!(may_look, "a step looks only where it is known to look");
+        match self.layout().is_resource(offset) {
+            true => self.touched().reads_resource = true,
+            false => {
+                let constant = |slot: &usize| self.sees_constants() && self.world.constant[*slot].is_some();
+                let slots = self.layout().slots_in(offset, length).filter(|slot| !constant(slot));
+                let slots = slots.fold(0, |bits, slot| bits | 1 << slot);
+                self.touched().reads |= slots;
+            }
+        }
         self.layout().read(&self.seen(), offset, length)
+    }
+
+    fn sees_constants(&self) -> bool {
+        self.world.plan.role && self.index == 0
     }
 
     /// What this host sees of the disk. To one whose observers are ideal they never change.
     fn seen(&self) -> Disk {
         let mut disk = self.disk.clone();
-        if self.world.plan.role && self.index == 0 {
+        if self.sees_constants() {
             for (slot, constant) in self.world.constant.iter().enumerate() {
                 if let Some(lease) = constant {
                     disk.leases[slot] = lease.clone();
@@ -468,6 +537,10 @@ impl<'a> Machine<'a> {
                 if !delta || self.is_observer() || !self.world.plan.slow_io {
                     if delta {
                         self.landed(self.now);
+                    }
+                    match place {
+                        Place::Lease(slot) => self.touched().writes |= 1 << slot,
+                        Place::Leader | Place::Block(_) => self.touched().writes_resource = true,
                     }
                     self.disk.write(place, sector);
                     return Some(Input::IoDone { slot, result: IoResult::Written });
@@ -560,6 +633,7 @@ impl<'a> Machine<'a> {
     /// What cannot matter any more comes to its end within the same step.
     fn come_to_rest(&mut self) {
         while let Some(slot) = self.vanishing() {
+            self.vanished.push(slot);
             self.finish(slot, VANISHED);
         }
         let Some(on) = &mut self.host.on else { return };

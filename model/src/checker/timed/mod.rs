@@ -26,6 +26,7 @@
 
 mod canon;
 mod disk;
+mod follow;
 mod host;
 mod machine;
 mod memory;
@@ -39,13 +40,13 @@ mod tests;
 
 use self::canon::Part;
 use self::disk::{Disk, Resource, SLOTS};
-use self::host::{HostState, IoKind};
+use self::host::{HostState, IoKind, On};
 use self::machine::{Machine, marks};
 use self::setting::{HOSTS, Setting};
 use super::intern::{Interner, Memo};
 use super::plan::TimedPlan;
 use super::search;
-use super::{Finding, Lost, Space};
+use super::{Bound, Finding, Lost, Space};
 use crate::happening::Sink;
 use crate::history::Property;
 use crate::setup::Setup;
@@ -55,7 +56,7 @@ use lease_core::format::Sector;
 use lease_core::numbers::{Generation, Second};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// A state: ids of hosts, of the sectors of their slots, and of the resource.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -172,6 +173,8 @@ pub struct Timed {
     faded: Memo<(u8, u32, memory::Fading), u32>,
     start: Vec<State>,
     reached: AtomicU32,
+    /// Whether [`JOINS_BESIDE_OLD_WRITES`] ever kept a host from booting.
+    bound_reached: AtomicBool,
 }
 
 impl Timed {
@@ -207,6 +210,7 @@ impl Timed {
             faded: Memo::new(),
             start: Vec::new(),
             reached: AtomicU32::new(0),
+            bound_reached: AtomicBool::new(false),
         };
         timed.begin();
         timed
@@ -225,25 +229,39 @@ impl Timed {
         self.setting.hosts()
     }
 
-    /// Everybody is off and everything formatted; ideal observers have joined.
-    fn begin(&mut self) {
+    /// The same world with everything remembered.
+    fn forgetting_nothing(&self) -> Timed {
+        let mut plan = self.setting.plan;
+        plan.reductions.memory = false;
+        Timed::new(Arc::clone(&self.setting.setup), plan, self.setting.leases)
+    }
+
+    /// Ideal observers join a cluster in which everybody is off and everything formatted. `seen` is shown each step.
+    fn observers_join(&self, mut seen: impl FnMut(What, &Machine<'_>)) -> (Vec<HostState>, Disk, [u64; HOSTS]) {
         let count = self.setting.hosts();
-        canon::resource(&self.setting, &mut self.formatted.resource);
         let mut disk = self.formatted.clone();
         let mut hosts = vec![HostState::off(); count];
         let mut shown = self.shown();
-        let observers = || (0..count).filter(|index| self.setting.is_observer(*index));
         // Longer than everything that they might still remember of how they joined.
         for round in 0..4 * self.setting.oldest.iter().max().copied().unwrap_or(0) {
-            for index in observers() {
+            for index in (0..count).filter(|index| self.setting.is_observer(*index)) {
                 let what = if round == 0 { What::Boot } else { What::Tick };
                 let (host, now) = (hosts[index].clone(), Second(shown[index]));
                 let mut machine = Machine::new(&self.setting, index, host, disk, now, Looks::EVERYWHERE);
                 machine.run(what);
+                seen(what, &machine);
                 (hosts[index], disk) = (machine.host, machine.disk);
                 shown[index] += 1;
             }
         }
+        (hosts, disk, shown)
+    }
+
+    /// Everybody is off and everything formatted; ideal observers have joined.
+    fn begin(&mut self) {
+        canon::resource(&self.setting, &mut self.formatted.resource);
+        let (mut hosts, disk, mut shown) = self.observers_join(|_, _| ());
+        let observers = || (0..self.setting.hosts()).filter(|index| self.setting.is_observer(*index));
         let mut constant = [const { None }; SLOTS];
         for index in observers() {
             assert!(hosts[index].believes(), "an ideal observer joins at once");
@@ -362,10 +380,12 @@ impl Timed {
     /// While another host that competes for the slot can still write an old generation, a host joins a few times at the
     /// most: otherwise the distance between the two would grow without any bound.
     fn may_boot(&self, state: &State, index: usize) -> bool {
-        match self.lease(state, self.setting.slot_of[index]) {
-            Sector::Delta { lease, .. } => lease.owner_generation.0 < canon::WRITABLE + JOINS_BESIDE_OLD_WRITES,
-            _ => true,
+        let Sector::Delta { lease, .. } = self.lease(state, self.setting.slot_of[index]) else { return true };
+        let may = lease.owner_generation.0 < canon::WRITABLE + JOINS_BESIDE_OLD_WRITES;
+        if !may && !self.bound_reached.load(Ordering::Relaxed) {
+            self.bound_reached.store(true, Ordering::Relaxed);
         }
+        may
     }
 
     /// In a role world the first host asks only while no observer owns the resource.
@@ -585,8 +605,51 @@ impl Space for Timed {
         self.finding_text(state)
     }
 
-    fn follow<S: Sink>(&self, _start: &State, _path: &[Action], _world: &mut World, _sink: &mut S) -> Result<(), Lost> {
-        Err(Lost { step: 0, why: "worlds with time are not followed yet".to_string() })
+    fn follow<S: Sink>(&self, start: &State, path: &[Action], world: &mut World, sink: &mut S) -> Result<(), Lost> {
+        // What forgets nothing does I/O for I/O what the simulator's world does, and goes wherever this space goes.
+        let place = self.start.iter().position(|known| known == start);
+        let Some(place) = place else { return Err(Lost { step: 0, why: "it is no initial state".to_owned() }) };
+        let whole = self.forgetting_nothing();
+        whole.walk(&whole.start[place], path, world, sink)
+    }
+
+    fn watched(&self) -> &'static [Property] {
+        use Property::{Deadline, Exclusion, Generations, HostId};
+        let shared = self.setting.layout.slots.len() < self.hosts();
+        match (self.setting.leases, shared, self.setting.generations_may_return) {
+            (false, true, _) => &[HostId, Generations],
+            (false, false, true) => &[Generations],
+            // Nobody can come between a host and its id.
+            (false, false, false) => &[],
+            (true, true, _) => &[Exclusion, HostId, Deadline, Generations],
+            (true, false, true) => &[Exclusion, Deadline, Generations],
+            (true, false, false) => &[Exclusion, Deadline],
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        // What an engine and the numbers of a part have on the heap; the tables have room to grow.
+        const HEAP: usize = 1_000;
+        let host = size_of::<Part<HostState>>() + size_of::<On>() + HEAP;
+        let lease = size_of::<Part<Sector>>() + HEAP / 4;
+        let resource = size_of::<Part<Resource>>() + HEAP / 4;
+        let step = 2 * (size_of::<Key>() + size_of::<Effect>());
+        let renamed = 2 * (size_of::<row::Renaming>() + size_of::<u32>());
+        let tables = [
+            (self.hosts.iter().map(Interner::len).sum::<usize>(), host),
+            (self.leases.iter().map(Interner::len).sum(), lease),
+            (self.resources.len(), resource),
+            (self.steps.len(), step),
+            (self.renamed.len(), renamed),
+        ];
+        tables.iter().map(|(len, size)| (len * size) as u64).sum()
+    }
+
+    fn bounds(&self) -> Vec<Bound> {
+        let reached = self.bound_reached.load(Ordering::Relaxed);
+        let may_bind = self.setting.generations_may_return || self.setting.plan.late_for_ever;
+        let what = format!("at most {JOINS_BESIDE_OLD_WRITES} joins of a host id beside an outstanding older write");
+        (may_bind || reached).then_some(Bound { what, reached }).into_iter().collect()
     }
 
     fn reached(&self) -> Vec<(&'static str, bool)> {

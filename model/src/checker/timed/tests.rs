@@ -2,7 +2,7 @@
 
 mod bisimulation;
 mod canonical;
-
+mod follow;
 mod symmetry;
 
 use super::Timed;
@@ -131,6 +131,7 @@ fn a_role_at_a_tick_of_ten_seconds_is_complete() {
     assert_eq!(complete(&space), ROLE_2_8_6);
     let missed: Vec<_> = space.reached().into_iter().filter(|(_, reached)| !reached).map(|(name, _)| name).collect();
     assert_eq!(missed, ["a renewal write lands late"], "everything else is reachable");
+    assert_eq!(space.bounds(), [], "old writes are over before a host joins again");
 }
 
 #[test]

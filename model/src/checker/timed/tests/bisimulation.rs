@@ -129,7 +129,6 @@ fn neither_does_the_daemon_of_today_nor_one_that_is_killed() {
 }
 
 #[test]
-#[ignore = "minutes"]
 fn a_pair_with_jitter_forgets_nothing_that_matters() {
     alike_for_ever(setup(2, (1, 3, 2)), TimedPlan { role: false, ..JITTER });
 }
