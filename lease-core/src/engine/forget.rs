@@ -6,7 +6,6 @@
 //! refuses to touch anything that a later decision looks at; what it does change, it changes to a value that stands for
 //! "whatever": never, or the first second of the clock, long ago.
 
-use super::io::Running;
 use super::lockspace::Lockspace;
 use super::observe::Table;
 use super::recovery::Client;
@@ -208,10 +207,10 @@ impl Engine {
     }
 
     /// Whether it makes a difference how the I/O in a slot ended, and what it read, if a lockspace hears of that now.
-    pub fn heeds(&self, slot: Slot, now: Time) -> bool {
+    pub fn heeds(&mut self, slot: Slot, now: Time) -> bool {
         let late_answer = self.config.profile.late_answer;
-        let over = self.lockspaces.iter().flatten().any(|lockspace| {
-            lockspace.running().and_then(Running::slot) == Some(slot)
+        let over = self.lockspaces.iter_mut().flatten().any(|lockspace| {
+            lockspace.running_mut().and_then(|io| io.slot()) == Some(slot)
                 && lockspace.answer_comes_too_late(now, late_answer)
         });
         !over

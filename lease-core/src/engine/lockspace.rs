@@ -231,30 +231,6 @@ impl Lockspace {
     }
 
     /// The I/O that the thread waits for, if any.
-    pub(super) fn running(&self) -> Option<&Running> {
-        match &self.thread {
-            Thread::ReadSizes(io)
-            | Thread::ReadRecord(io)
-            | Thread::Reread { io, .. }
-            | Thread::Write { io, .. }
-            | Thread::ReadBack { io, .. }
-            | Thread::UndoRead { io, .. }
-            | Thread::UndoWrite { io, .. }
-            | Thread::ReadArea { io, .. }
-            | Thread::WriteRecord { io, .. }
-            | Thread::Freeing(io) => Some(io),
-            Thread::Connecting
-            | Thread::WaitHeld { .. }
-            | Thread::Confirm { .. }
-            | Thread::Arming
-            | Thread::Sleeping
-            | Thread::Reaping { .. }
-            | Thread::Draining { .. }
-            | Thread::Ended => None,
-        }
-    }
-
-    /// The same, to be changed.
     pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
         match &mut self.thread {
             Thread::ReadSizes(io)
@@ -455,9 +431,9 @@ impl Lockspace {
     /// io_timeout. Between its write and the look whether that still stands it waited no less than that, for the longest
     /// io_timeout there is (decision `join_confirmation`). So if two confirm, the one whose write landed last wrote when
     /// the other one had confirmed; hence it looked when the other one had written, and what it saw was alive.
-    pub(super) fn answer_comes_too_late(&self, now: Time, late_answer: LateAnswer) -> bool {
+    pub(super) fn answer_comes_too_late(&mut self, now: Time, late_answer: LateAnswer) -> bool {
         let joining = self.generation == Generation(0);
-        joining && late_answer == LateAnswer::TimedOut && self.running().is_some_and(|io| now >= io.deadline())
+        joining && late_answer == LateAnswer::TimedOut && self.running_mut().is_some_and(|io| now >= io.deadline())
     }
 
     /// An I/O completed that the thread had given up.
