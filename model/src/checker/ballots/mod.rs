@@ -803,17 +803,15 @@ impl Space for Ballots {
     }
 
     fn bytes(&self) -> u64 {
-        // A host is about that large with all that its engine has on the heap; the tables have room to grow.
-        let host = (size_of::<HostPart>() + size_of::<lease_core::Engine>() + HEAP) as u64;
-        let sector = size_of::<SectorPart>() as u64;
-        let step = 2 * (size_of::<StepKey>() + size_of::<Stepped>()) as u64;
-        let renamed = 2 * size_of::<(u8, u32, u32, u32)>() as u64;
-        let renaming = 2 * size_of::<Renaming>() as u64;
+        // A host is about that large with all that its engine has on the heap.
+        let host = (size_of::<HostPart>() + size_of::<BallotHost>() + HEAP) as u64;
         self.hosts.len() as u64 * host
-            + self.sectors.len() as u64 * sector
-            + self.steps.len() as u64 * step
-            + self.renamed.len() as u64 * renamed
-            + self.renamings.len() as u64 * renaming
+            + (self.sectors.len() * size_of::<SectorPart>()) as u64
+            + (self.renamings.len() * size_of::<Renaming>()) as u64
+            + self.steps.bytes()
+            + self.canons.bytes()
+            + self.verdicts.bytes()
+            + self.renamed.bytes()
     }
 
     fn is_crash(&self, action: Move) -> bool {

@@ -628,21 +628,18 @@ impl Space for Timed {
     }
 
     fn bytes(&self) -> u64 {
-        // What an engine and the numbers of a part have on the heap; the tables have room to grow.
+        // What an engine and the numbers of a part have on the heap.
         const HEAP: usize = 1_000;
         let host = size_of::<Part<HostState>>() + size_of::<On>() + HEAP;
         let lease = size_of::<Part<Sector>>() + HEAP / 4;
         let resource = size_of::<Part<Resource>>() + HEAP / 4;
-        let step = 2 * (size_of::<Key>() + size_of::<Effect>());
-        let renamed = 2 * (size_of::<row::Renaming>() + size_of::<u32>());
-        let tables = [
+        let values = [
             (self.hosts.iter().map(Interner::len).sum::<usize>(), host),
             (self.leases.iter().map(Interner::len).sum(), lease),
             (self.resources.len(), resource),
-            (self.steps.len(), step),
-            (self.renamed.len(), renamed),
         ];
-        tables.iter().map(|(len, size)| (len * size) as u64).sum()
+        let values = values.iter().map(|(len, size)| (len * size) as u64).sum::<u64>();
+        values + self.steps.bytes() + self.renamed.bytes() + self.faded.bytes()
     }
 
     fn bounds(&self) -> Vec<Bound> {
