@@ -47,6 +47,9 @@ pub struct Parameters {
     /// Seconds that a renewal waits for the timed-out read of the renewal before (`renewal_read_extend_sec`);
     /// `None`: io_timeout.
     pub renewal_read_extend: Option<u64>,
+    /// How often a shared acquire is tried again that met a host which holds the lease only for the moment (`sh_retries`,
+    /// 8).
+    pub shared_retries: u8,
     /// Workers that carry out client commands (`-t`, 8).
     pub workers: u8,
 }
@@ -65,6 +68,7 @@ impl Default for Parameters {
             kill_grace: 40,
             kill_limit: 100,
             renewal_read_extend: None,
+            shared_retries: 8,
             workers: 8,
         }
     }
@@ -281,6 +285,76 @@ decisions! {
         Written,
         /// No: the host id then looks dead, not free.
         Withheld
+    }
+    /// Who counts as a shared holder of a resource that an acquire has won? (bugs L11)
+    shared_count: SharedCount {
+        /// Whoever said SHARED in any ballot of this acquire.
+        Accumulated,
+        /// Whoever says so in the last.
+        LastBallot
+    }
+    /// By what is a shared holder judged dead? (paxos-lease §3, §7.3)
+    shared_liveness: SharedLiveness {
+        /// By the observer's table alone, of whatever age it is.
+        Table,
+        /// By its delta lease, read now, as the owner of a leader is.
+        DeltaLease
+    }
+    /// What becomes of the block of a dead shared holder? (paxos-lease §7.3, §12.4)
+    dead_shared: DeadShared {
+        /// It is overwritten with zeros, whoever may have booted and be balloting with it by then.
+        Zeroed,
+        /// Nothing: a dead instance's SHARED binds nobody.
+        PassedOver
+    }
+    /// What does a shared acquire write that failed because another host has the lease? (paxos-lease §7.2, §12.4)
+    shared_failure: SharedFailure {
+        /// Zeros with RELEASED over the own block, whatever it has voted.
+        Zeroed,
+        /// What an exclusive one does: its vote with RELEASED, if it has one that may win.
+        Withdrawn
+    }
+    /// May one of several local holders of a shared resource convert it to exclusive? (paxos-lease §8)
+    local_holders: LocalHolders {
+        /// Yes: the others are not counted.
+        Ignored,
+        /// No.
+        Counted
+    }
+    /// Which own block does a shared hold remember after a conversion that failed? (paxos-lease §9)
+    failed_convert: FailedConvert {
+        /// The one that it had: its release writes that over what the conversion promised and voted.
+        OldBlock,
+        /// The last one written.
+        LastBlock
+    }
+    /// What does a conversion to exclusive leave that won the ballot and found shared holders? (paxos-lease §6, §8)
+    convert_undo: ConvertUndo {
+        /// A free leader; its block is not RELEASED, so a late commit by another host revives it.
+        LeaderOnly,
+        /// Its block with RELEASED and SHARED first.
+        BlockFirst
+    }
+    /// What does a conversion to shared answer that failed when RELEASED and SHARED may be on disk? (paxos-lease §8)
+    convert_down: ConvertDown {
+        /// The error, and the client goes on as the exclusive holder that it is not any more.
+        Reported,
+        /// Nothing yet: it goes on until it is done or the lockspace is lost.
+        Completed
+    }
+    /// May a holder have the LVB where it lies outside its area? (ondisk §7)
+    lvb_place: LvbPlace {
+        /// Yes: it is in the area that comes next.
+        Anywhere,
+        /// No (-22).
+        Inside
+    }
+    /// What does "adopt only" do without an orphan? (bugs L1)
+    orphan_only: OrphanOnly {
+        /// It acquires the lease.
+        Acquired,
+        /// It is refused (-2).
+        Refused
     }
     /// What becomes of the slot when a join is aborted after its write? (bugs L15)
     aborted_join: AbortedJoin {

@@ -10,8 +10,11 @@ pub enum Refusal {
     /// -2 (ENOENT): not found; also: no free AIO slot.
     #[error("not found (-2)")]
     NotFound,
-    /// -11 (EAGAIN): the resource is being released.
-    #[error("being released (-11)")]
+    /// -7 (E2BIG): more bytes than a sector has.
+    #[error("too big (-7)")]
+    TooBig,
+    /// -11 (EAGAIN): the resource is being released, or others hold it shared.
+    #[error("try again (-11)")]
     Again,
     /// -16 (EBUSY): the resource is being acquired, a command of this client is running, or the lockspace is in use.
     #[error("busy (-16)")]
@@ -34,9 +37,15 @@ pub enum Refusal {
     /// -90 (EMSGSIZE): a short transfer.
     #[error("short transfer (-90)")]
     ShortIo,
+    /// -114 (EALREADY): held in that mode already.
+    #[error("already so (-114)")]
+    Already,
     /// -115 (EINPROGRESS): the lockspace is being joined or left.
     #[error("in progress (-115)")]
     InProgress,
+    /// -117 (EUCLEAN): a client left the resource behind, and it was not asked for that.
+    #[error("orphan (-117)")]
+    OrphanExists,
     /// Another errno from the kernel, as a positive number.
     #[error("errno -{0}")]
     Errno(u16),
@@ -91,6 +100,9 @@ pub enum Refusal {
     /// -231: the lockspace has no room for the host id.
     #[error("host id too large (-231)")]
     InvalidHostId,
+    /// -240: the leader has another version than the one asked for.
+    #[error("other version (-240)")]
+    AcquireLver,
     /// -241: the owner cannot be checked, its lockspace is not known.
     #[error("lockspace not known (-241)")]
     AcquireLockspace,
@@ -103,6 +115,12 @@ pub enum Refusal {
     /// -245: the ballot committed another host's value.
     #[error("committed another (-245)")]
     AcquireOther,
+    /// -246: a shared acquire met hosts that held the lease for a moment, every time that it tried.
+    #[error("shared retries used up (-246)")]
+    AcquireShRetry,
+    /// -247: the owner may be dead, and the client does not want to wait until that is certain.
+    #[error("would have to wait (-247)")]
+    AcquireOwnedRetry,
     /// -250: the leader's version is not the one that is to be released.
     #[error("other version (-250)")]
     ReleaseLver,
@@ -134,6 +152,7 @@ impl Refusal {
         match self {
             Refusal::NotHeld => -1,
             Refusal::NotFound => -2,
+            Refusal::TooBig => -7,
             Refusal::Again => -11,
             Refusal::Busy => -16,
             Refusal::Exists => -17,
@@ -142,7 +161,9 @@ impl Refusal {
             Refusal::LockspaceFailing => -28,
             Refusal::ClientGone => -32,
             Refusal::ShortIo => -90,
+            Refusal::Already => -114,
             Refusal::InProgress => -115,
+            Refusal::OrphanExists => -117,
             Refusal::Errno(errno) => -(errno as i32),
             Refusal::Aborted => -201,
             Refusal::AioTimeout => -202,
@@ -161,10 +182,13 @@ impl Refusal {
             Refusal::LeaderChecksum => -229,
             Refusal::LockspaceSizes => -230,
             Refusal::InvalidHostId => -231,
+            Refusal::AcquireLver => -240,
             Refusal::AcquireLockspace => -241,
             Refusal::AcquireIdLive => -243,
             Refusal::AcquireOwned => -244,
             Refusal::AcquireOther => -245,
+            Refusal::AcquireShRetry => -246,
+            Refusal::AcquireOwnedRetry => -247,
             Refusal::ReleaseLver => -250,
             Refusal::ReleaseOwner => -251,
             Refusal::RenewOwner => -260,

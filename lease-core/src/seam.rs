@@ -137,7 +137,7 @@ pub enum Request {
         /// Refuse (-16) if any resource of it is in use instead of killing the users.
         unused: bool,
     },
-    /// Acquire a resource in exclusive mode for the client that asks. Answer: [`Answer::Acquired`].
+    /// Acquire a resource for the client that asks. Answer: [`Answer::Acquired`].
     Acquire {
         /// Name of the lockspace.
         lockspace: Name,
@@ -145,6 +145,37 @@ pub enum Request {
         resource: Name,
         /// Where its area lies.
         place: Place,
+        /// In which mode, and on which conditions.
+        terms: Terms,
+    },
+    /// Change the mode in which the asking client holds a resource. Answer: [`Answer::Acquired`], with the version that is
+    /// held now; a refusal leaves it as it was.
+    Convert {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Name of the resource.
+        resource: Name,
+        /// The mode wanted.
+        mode: Mode,
+        /// Do not wait for an owner that may be dead (-247).
+        nowait: bool,
+    },
+    /// Change the bytes that the next holder of a resource is handed (`sanlock client set_lvb`). They are written when an
+    /// exclusive hold ends. Answer: [`Answer::Done`].
+    SetLvb {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Name of the resource.
+        resource: Name,
+        /// The bytes, no more than a sector.
+        value: Arc<[u8]>,
+    },
+    /// The bytes that the holder before handed on, or that were set since. Answer: [`Answer::Lvb`].
+    GetLvb {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Name of the resource.
+        resource: Name,
     },
     /// Release a resource that the client holds. Answer: [`Answer::Done`].
     Release {
@@ -160,6 +191,48 @@ pub enum Request {
         /// Name of the lockspace.
         lockspace: Name,
     },
+}
+
+/// The mode of a hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Mode {
+    /// Nobody else holds the resource.
+    #[default]
+    Exclusive,
+    /// Others may hold it shared, too.
+    Shared,
+}
+
+/// On which terms a resource is to be acquired. The default: exclusive, whatever the version, waiting for an owner that
+/// may be dead.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Terms {
+    /// The mode wanted.
+    pub mode: Mode,
+    /// Only if the leader has this version (-240); 0: whatever it has.
+    pub lver: Lver,
+    /// Do not wait for an owner that may be dead (-247).
+    pub nowait: bool,
+    /// The holder wants the bytes that are handed on (LVB).
+    pub lvb: bool,
+    /// The hold outlives the client: it becomes an orphan, to be adopted by another.
+    pub persistent: bool,
+    /// What to do about an orphan.
+    pub orphan: Orphan,
+    /// The number of hosts that the leader is to have from now on; 0: as it is.
+    pub num_hosts: u64,
+}
+
+/// Whether an acquire takes over what a client left behind on the same host.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Orphan {
+    /// An orphan is in the way (-117).
+    #[default]
+    Refused,
+    /// An orphan is adopted, without I/O. Without one the lease is acquired.
+    Adopted,
+    /// An orphan is adopted; without one there is nothing to have (-2).
+    Only,
 }
 
 /// How an I/O ended.
@@ -318,10 +391,25 @@ pub enum Answer {
     },
     /// What was asked for is done.
     Done,
-    /// What the client holds, by lockspace and resource name.
-    Held(Vec<(Name, Name, Lver)>),
+    /// What the client holds.
+    Held(Vec<Holding>),
+    /// The bytes that are handed on, without trailing zeros.
+    Lvb(Arc<[u8]>),
     /// The hosts that were ever seen, by host id.
     Hosts(Vec<HostStatus>),
+}
+
+/// Something that a client holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Holding {
+    /// Name of the lockspace.
+    pub lockspace: Name,
+    /// Name of the resource.
+    pub resource: Name,
+    /// The version under which it was acquired.
+    pub lver: Lver,
+    /// In which mode it is held.
+    pub mode: Mode,
 }
 
 /// One host of a lockspace as observed from another: a line of `gets -h 1`.
@@ -525,11 +613,25 @@ pub enum Rare {
     JoinTooOld,
     /// A host id was not set free, since another host may have taken it over.
     FreeWithheld,
+    /// A lease was won that others hold shared.
+    SharedHolderAlive,
+    /// Another host's block said SHARED, for an instance that is over.
+    SharedHolderDead,
+    /// A shared acquire met a host that holds the lease for a moment only.
+    ShortHoldMet,
+    /// A client shares what its host held already.
+    SharedLocally,
+    /// A conversion that failed had to withdraw what it won, more than once.
+    ConversionUndone,
+    /// A conversion to shared had to be tried again.
+    DowngradeRepeated,
+    /// A client left a resource behind that the next one adopted.
+    OrphanAdopted,
 }
 
 impl Rare {
     /// All of them, in the order of declaration.
-    pub const ALL: [Rare; 15] = [
+    pub const ALL: [Rare; 22] = [
         Rare::LateReadAdopted,
         Rare::SectorBusy,
         Rare::NoAioSlot,
@@ -545,6 +647,13 @@ impl Rare {
         Rare::AnsweredLate,
         Rare::JoinTooOld,
         Rare::FreeWithheld,
+        Rare::SharedHolderAlive,
+        Rare::SharedHolderDead,
+        Rare::ShortHoldMet,
+        Rare::SharedLocally,
+        Rare::ConversionUndone,
+        Rare::DowngradeRepeated,
+        Rare::OrphanAdopted,
     ];
 }
 

@@ -98,7 +98,7 @@ impl Bench {
 
     fn acquire(&mut self) -> Result<Answer, lease_core::Refusal> {
         let place = Place { disk: DiskId(0), offset: MIB };
-        self.ask(Request::Acquire { lockspace: name("LS"), resource: name("R1"), place });
+        self.ask(Request::Acquire { lockspace: name("LS"), resource: name("R1"), place, terms: Terms::default() });
         self.until_reply()
     }
 

@@ -6,7 +6,7 @@ use crate::instant::Instant;
 use crate::setup::{Host, Process, ResourceIx};
 use lease_core::Refusal;
 use lease_core::numbers::{Lver, Second, Time};
-use lease_core::seam::{Answer, DiskId, Event, LastLife, LsId, Request, Signal, Slot, Task, WatchdogMessage};
+use lease_core::seam::{Answer, DiskId, Event, LastLife, LsId, Mode, Request, Signal, Slot, Task, WatchdogMessage};
 use sim_disk::{Bytes, Completion, Ending, IoId, PathState};
 
 /// Something that happened.
@@ -135,6 +135,22 @@ pub enum Happening {
         resource: ResourceIx,
         /// The version it was told.
         lver: Lver,
+        /// In which mode it may use it.
+        mode: Mode,
+    },
+    /// A process uses a resource in another mode from here on: it is about to ask for the conversion to shared, that was
+    /// refused, or it was told that the resource is its alone.
+    UseChanges {
+        /// The host.
+        host: Host,
+        /// The process.
+        process: Process,
+        /// The resource.
+        resource: ResourceIx,
+        /// The version it was told last.
+        lver: Lver,
+        /// In which mode it uses it now.
+        mode: Mode,
     },
     /// A process stops using a resource: it is about to ask for the release, or it ended, or its host went down.
     UseEnds {

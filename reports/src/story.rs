@@ -20,7 +20,7 @@
 
 use lease_core::Refusal;
 use lease_core::format::SectorKind;
-use lease_core::seam::{DiskId, Event, Rare, Request, Signal, Takeable, Task, WatchdogMessage};
+use lease_core::seam::{DiskId, Event, Mode, Rare, Request, Signal, Takeable, Task, WatchdogMessage};
 use model::action::Part;
 use model::happening::Ping;
 use model::setup::{Area, Host, Process, ResourceIx, Setup};
@@ -293,9 +293,20 @@ impl Story {
                     self.refused(at, *host, *process, resource, *why);
                 }
             }
-            Happening::UseBegins { host, process, resource, lver } => {
+            Happening::UseBegins { host, process, resource, lver, mode } => {
                 let (label, name) = (self.label(*host), self.resource(*resource));
-                let text = format!("{label}.{} is told that it holds {name}, version {lver}", process.0);
+                let shared = if *mode == Mode::Shared { " shared" } else { "" };
+                let text = format!("{label}.{} is told that it holds {name}{shared}, version {lver}", process.0);
+                self.passes(at, *host, *resource, weight::CRUCIAL, text);
+            }
+            Happening::UseChanges { host, process, resource, lver, mode } => {
+                let (label, name) = (self.label(*host), self.resource(*resource));
+                let text = match mode {
+                    Mode::Shared => format!("{label}.{} only shares {name} from here on", process.0),
+                    Mode::Exclusive => {
+                        format!("{label}.{} is told that it has {name} for itself, version {lver}", process.0)
+                    }
+                };
                 self.passes(at, *host, *resource, weight::CRUCIAL, text);
             }
             Happening::UseEnds { host, process, resource, lver } => {
@@ -725,7 +736,12 @@ fn rare_words(rare: Rare) -> Option<&'static str> {
         Rare::FreeWithheld => "it does not set its host id free, since another host may own it by now",
         Rare::SectorBusy => "a write waits for an earlier one to the same sector",
         Rare::NoAioSlot => "all I/O slots are taken by I/Os that hang",
-        Rare::BackgroundRelease => return None,
+        Rare::SharedHolderAlive => "it has won the lease, but others share it",
+        Rare::SharedHolderDead => "it passes over one that shared the lease and is dead",
+        Rare::ConversionUndone => "what its conversion won is not given back yet",
+        Rare::DowngradeRepeated => "its conversion to shared is tried again",
+        Rare::OrphanAdopted => "one of its processes takes over what another had left behind",
+        Rare::BackgroundRelease | Rare::ShortHoldMet | Rare::SharedLocally => return None,
     })
 }
 

@@ -40,6 +40,7 @@ stories! {
     "removal-during-acquire",
     "rolled-back-disk",
     "same-host-id-twice",
+    "shared",
     "slow-storage-near-failure-age",
     "slow-storage-near-io-timeout",
     "slow-writes-in-the-ballot",

@@ -1,6 +1,7 @@
 //! What client processes and the administrators' agents do, each at its own pace.
 //!
-//! A client acquires, holds, releases and rests, over and over; it heeds signals in its own time, may hang up, may exit
+//! A client acquires, holds, releases and rests, over and over; on the way it may share, convert, and read and change the
+//! value that holders hand on; it heeds signals in its own time, may hang up, may exit
 //! at any moment, and another starts in its place. An agent joins the lockspaces whenever its daemon runs without them.
 
 use crate::agenda::Entry;
@@ -9,9 +10,10 @@ use crate::faults::{Fault, PlannedFault};
 use crate::scenario::{Moment, Style};
 use crate::simulate::{Act, Simulation};
 use lease_core::Refusal;
-use lease_core::seam::{Answer, Request, Signal};
+use lease_core::seam::{Answer, Mode, Orphan, Request, Signal, Terms};
 use model::setup::{Host, LockspaceIx, Process, ResourceIx};
 use model::{Action, Illegal, Sink};
+use std::sync::Arc;
 
 /// A client process, or the place of one.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,12 @@ pub(crate) struct Client {
     /// When a signal ends it.
     pub(crate) death: Entry,
     pub(crate) state: ClientState,
+    /// In which mode it asked for what it holds.
+    mode: Mode,
+    /// What it does next with what it holds.
+    errand: Errand,
+    /// Its last acquire met what another process had left behind.
+    met_orphan: bool,
     /// Whether it acts by itself; otherwise the script moves it.
     pub(crate) by_itself: bool,
     /// Whether it is deaf to SIGTERM; drawn when the first one comes.
@@ -39,15 +47,29 @@ pub(crate) enum ClientState {
     Acquiring(ResourceIx),
     /// Told that it holds this.
     Holding(ResourceIx),
+    /// Holding this, and waiting for the answer to something else about it.
+    Busy(ResourceIx),
     /// Waiting for the answer to a release.
     Releasing(ResourceIx),
     /// Without a connection, alive; it may go on using what it held.
     Unhooked,
 }
 
+/// What a holder does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Errand {
+    /// It reads the value.
+    Read,
+    /// It changes the value.
+    Write,
+    /// It converts, or gives back.
+    Leave,
+}
+
 impl Client {
     pub(crate) fn new(entry: Entry, death: Entry, by_itself: bool) -> Client {
-        Client { entry, death, state: ClientState::Absent, by_itself, deaf: None, killed: false }
+        let (state, mode, errand) = (ClientState::Absent, Mode::Exclusive, Errand::Leave);
+        Client { entry, death, state, mode, errand, met_orphan: false, by_itself, deaf: None, killed: false }
     }
 
     /// Whether it neither holds nor waits for anything.
@@ -129,12 +151,43 @@ impl<S: Sink> Simulation<'_, S> {
                     }
                     self.settle(entry, host, result);
                 } else {
-                    self.ask_release(entry, host, process, resource);
+                    self.use_or_leave(entry, host, process, resource);
                 }
             }
             ClientState::Unhooked => self.death(entry, host, process),
             // A release that was refused: the end of the process makes the daemon try once more.
-            ClientState::Releasing(_) | ClientState::Acquiring(_) => self.death(entry, host, process),
+            ClientState::Releasing(_) | ClientState::Acquiring(_) | ClientState::Busy(_) => {
+                self.death(entry, host, process);
+            }
+        }
+    }
+
+    /// A holder is at its next errand.
+    fn use_or_leave(&mut self, entry: Entry, host: Host, process: Process, resource: ResourceIx) {
+        let Some(client) = self.client_of(host, process).copied() else { return };
+        let area = &self.case.setup.resources[usize::from(resource.0)];
+        let (lockspace, name) = (self.case.setup.lockspaces[usize::from(area.lockspace.0)].name, area.name);
+        let converts = self.act == Act::Safety && self.dice.modes.one_in(self.case.scenario.workload.convert_one_in);
+        let request = match client.errand {
+            Errand::Read => Request::GetLvb { lockspace, resource: name },
+            Errand::Write => {
+                let value = self.dice.modes.bits32().to_le_bytes();
+                Request::SetLvb { lockspace, resource: name, value: Arc::from(value) }
+            }
+            Errand::Leave if converts => {
+                let mode = match client.mode {
+                    Mode::Exclusive => Mode::Shared,
+                    Mode::Shared => Mode::Exclusive,
+                };
+                Request::Convert { lockspace, resource: name, mode, nowait: self.dice.modes.one_in(2) }
+            }
+            Errand::Leave => return self.ask_release(entry, host, process, resource),
+        };
+        if let Some(client) = self.client_of(host, process) {
+            client.state = ClientState::Busy(resource);
+        }
+        if let Err(illegal) = self.act(Action::Ask { host, process: Some(process), request }) {
+            self.not_asked(entry, host, process, ClientState::Holding(resource), illegal);
         }
     }
 
@@ -175,10 +228,14 @@ impl<S: Sink> Simulation<'_, S> {
     pub(crate) fn ask_acquire(&mut self, entry: Entry, host: Host, process: Process, resource: ResourceIx) {
         let area = &self.case.setup.resources[usize::from(resource.0)];
         let lockspace = self.case.setup.lockspaces[usize::from(area.lockspace.0)].name;
-        let request = Request::Acquire { lockspace, resource: area.name, place: area.place };
+        let (name, place) = (area.name, area.place);
+        let terms = self.terms(host, process);
+        let request = Request::Acquire { lockspace, resource: name, place, terms };
         // Before the world hears of it, for the answer may come within the step.
         if let Some(client) = self.client_of(host, process) {
             client.state = ClientState::Acquiring(resource);
+            client.mode = terms.mode;
+            client.errand = if terms.lvb { Errand::Read } else { Errand::Leave };
         }
         match self.act(Action::Ask { host, process: Some(process), request }) {
             Ok(()) => {
@@ -190,6 +247,34 @@ impl<S: Sink> Simulation<'_, S> {
                 }
             }
             Err(illegal) => self.not_asked(entry, host, process, ClientState::Idle, illegal),
+        }
+    }
+
+    /// On which terms a client asks. Those that the script moves, and all in the liveness act, want it for themselves.
+    fn terms(&mut self, host: Host, process: Process) -> Terms {
+        let by_itself = self.client_of(host, process).is_some_and(|client| client.by_itself);
+        let workload = self.case.scenario.workload;
+        if self.act == Act::Liveness || !by_itself {
+            let leaves = workload.persistent_one_in != 0;
+            let refused = self.client_of(host, process).is_some_and(|client| client.met_orphan);
+            // What somebody left behind is in nobody's way then: it is adopted, in whichever mode it is.
+            return Terms {
+                mode: if refused { Mode::Shared } else { Mode::Exclusive },
+                orphan: if leaves { Orphan::Adopted } else { Orphan::Refused },
+                ..Terms::default()
+            };
+        }
+        let dice = &mut self.dice.modes;
+        let mode = if dice.one_in(workload.shared_one_in) { Mode::Shared } else { Mode::Exclusive };
+        let persistent = dice.one_in(workload.persistent_one_in);
+        let adopts = workload.persistent_one_in != 0 && dice.one_in(2);
+        Terms {
+            mode,
+            nowait: dice.one_in(workload.nowait_one_in),
+            lvb: dice.one_in(workload.value_one_in),
+            persistent,
+            orphan: if adopts { Orphan::Adopted } else { Orphan::Refused },
+            ..Terms::default()
         }
     }
 
@@ -268,7 +353,9 @@ impl<S: Sink> Simulation<'_, S> {
         match (request, result, client.state) {
             (Request::Acquire { .. }, Ok(_), ClientState::Acquiring(resource)) => {
                 client.state = ClientState::Holding(resource);
+                let reads = client.errand == Errand::Read;
                 let pause = match self.act {
+                    _ if reads => Range::exactly(0),
                     Act::Liveness => Range::secs(0, 2),
                     Act::Safety if self.dice.clients.one_in(workload.zero_hold_one_in) => Range::exactly(0),
                     Act::Safety => workload.hold,
@@ -277,8 +364,27 @@ impl<S: Sink> Simulation<'_, S> {
                 self.claimed(resource);
                 self.moment(Moment::Grant, host);
             }
-            (Request::Acquire { .. }, Err(_), ClientState::Acquiring(_)) => {
+            (
+                Request::Convert { .. } | Request::SetLvb { .. } | Request::GetLvb { .. },
+                result,
+                ClientState::Busy(resource),
+            ) => {
+                client.state = ClientState::Holding(resource);
+                let writes = client.errand == Errand::Read && client.mode == Mode::Exclusive;
+                client.errand = if writes { Errand::Write } else { Errand::Leave };
+                if let (Request::Convert { mode, .. }, Ok(_)) = (request, result) {
+                    client.mode = *mode;
+                }
+                let pause = match (writes, self.act) {
+                    (true, _) => Range::exactly(0),
+                    (false, Act::Liveness) => Range::secs(0, 2),
+                    (false, Act::Safety) => workload.hold,
+                };
+                self.client_after(host, process, pause);
+            }
+            (Request::Acquire { .. }, Err(why), ClientState::Acquiring(_)) => {
                 client.state = ClientState::Idle;
+                client.met_orphan = *why == Refusal::OrphanExists && !client.met_orphan;
                 self.client_after(host, process, workload.retry);
             }
             (Request::Release { .. }, Ok(_), ClientState::Releasing(_)) => {
@@ -347,7 +453,7 @@ impl<S: Sink> Simulation<'_, S> {
                 ClientState::Absent => continue,
                 _ if !client.by_itself => soon,
                 ClientState::Idle | ClientState::Unhooked | ClientState::Holding(_) => soon,
-                ClientState::Acquiring(_) | ClientState::Releasing(_) => continue,
+                ClientState::Acquiring(_) | ClientState::Releasing(_) | ClientState::Busy(_) => continue,
             };
             let entry = if client.by_itself { client.entry } else { client.death };
             self.put(entry, at);

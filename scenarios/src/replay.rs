@@ -15,12 +15,12 @@ use crate::panics;
 use crate::simulate::Verdict;
 use crate::trace::{Claim, Line, Mark, Marked, Recorder, Trace, resource_text};
 use lease_core::format::{DeltaLease, Leader, SectorKind};
-use lease_core::seam::{Answer, ClientId, DiskId, Request};
+use lease_core::seam::{Answer, ClientId, DiskId, Holding, Mode, Request};
 use model::action::Part;
 use model::history::{Property, Violation};
 use model::illegal::{Due, Illegal};
 use model::setup::{Area, Host, ResourceIx, Setup};
-use model::world::World;
+use model::world::{Use, World};
 use model::{Action, Happening, Instant, Sink};
 use sim_disk::Io;
 use std::fmt::{self, Write};
@@ -399,7 +399,7 @@ fn show_host(world: &World, host: Host) -> String {
     }
     for (process, state) in world.processes(host) {
         let mut words = Vec::new();
-        for (resource, lver) in &state.uses {
+        for Use { resource, lver, .. } in &state.uses {
             words.push(format!("uses {} at version {lver}", resource_text(world.setup(), *resource)));
         }
         if !state.connected {
@@ -414,12 +414,15 @@ fn show_host(world: &World, host: Host) -> String {
         let words = if words.is_empty() { "idle".to_owned() } else { words.join(", ") };
         text += &format!("  {label}.{}: {words}\n", process.0);
     }
-    for (client, lockspace, resource, lver) in world.engine(host).into_iter().flat_map(|engine| engine.holdings()) {
+    for (client, Holding { lockspace, resource, lver, mode }) in
+        world.engine(host).into_iter().flat_map(|engine| engine.holdings())
+    {
         let client = match client {
             ClientId::ADMIN => "the agent".to_owned(),
             client => format!("{label}.{}", client.0),
         };
-        text += &format!("  the daemon holds {lockspace}:{resource} at version {lver} for {client}\n");
+        let mode = if mode == Mode::Shared { ", shared" } else { "" };
+        text += &format!("  the daemon holds {lockspace}:{resource} at version {lver} for {client}{mode}\n");
     }
     text
 }

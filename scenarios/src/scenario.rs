@@ -207,6 +207,16 @@ pub struct Workload {
     pub hold: Range,
     /// One hold in so many ends at once, in the same instant.
     pub zero_hold_one_in: u64,
+    /// One acquire in so many asks to share.
+    pub shared_one_in: u64,
+    /// One hold in so many is converted to the other mode before its end.
+    pub convert_one_in: u64,
+    /// One acquire in so many wants the value that holders hand on.
+    pub value_one_in: u64,
+    /// One acquire in so many is for a hold that outlives its process.
+    pub persistent_one_in: u64,
+    /// One acquire in so many does not wait for an owner that may be dead.
+    pub nowait_one_in: u64,
     /// The pause between a release and the next acquire.
     pub idle: Range,
     /// The pause after a refusal.

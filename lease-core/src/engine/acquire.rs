@@ -1,6 +1,8 @@
-//! Acquiring a resource in exclusive mode: look, wait for the owner, ballot, commit (paxos-lease §2–§5).
+//! Acquiring a resource: look, wait for the owner, ballot, commit (paxos-lease §2–§5), and the same for a shared hold
+//! that is to become exclusive.
 //!
-//! A state machine over one I/O at a time. What decides a ballot stands in [`super::ballot`].
+//! A state machine over one I/O at a time. What decides a ballot stands in [`super::ballot`], and what comes after a
+//! ballot was won, because others share or because the hold is to be shared, in [`super::shared`].
 
 use super::ballot::{self, Ballot, Verdict};
 use super::forget::{LONG_AGO, SOME};
@@ -9,12 +11,16 @@ use super::lockspace::Lockspace;
 use super::observe::Observed;
 use super::release::{Release, Released};
 use super::resource::Token;
+use super::shared::Others;
 use crate::Refusal;
-use crate::format::{DeltaLease, Geometry, HostBlock, Leader, SectorKind};
+use crate::format::{DeltaLease, Geometry, HostBlock, Leader, ModeBlock, SectorKind};
 use crate::numbers::{HostId, Lver, Mbal, Numbers, Second, Span, Stamp, Time, Visit};
-use crate::profile::{Config, FailingAcquire, OwnVote, OwnerIoTimeout, Profile, RegressedLeader, Retract};
-use crate::seam::{ClientId, Event, Rare, RequestId, Takeable, Task};
+use crate::profile::{
+    Config, ConvertUndo, FailingAcquire, OwnVote, OwnerIoTimeout, Profile, RegressedLeader, Retract, SharedFailure,
+};
+use crate::seam::{ClientId, Event, Mode, Rare, RequestId, Takeable, Task, Terms};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 /// Between two looks at an owner that may be dead (paxos-lease §3).
 const OWNER_PAUSE: Span = Span::SECOND;
@@ -27,8 +33,21 @@ pub(super) struct Won {
     pub(super) token: Token,
     /// The leader as it was committed.
     pub(super) leader: Leader,
-    /// The own block as the last ballot left it.
+    /// The own block as it was written last.
     pub(super) block: HostBlock,
+    pub(super) mode: Mode,
+    /// What is handed on from holder to holder, if the client asked for it.
+    pub(super) lvb: Option<Lvb>,
+    /// A conversion failed in a way that leaves the leader to be looked after at the release (ERASE_ALL).
+    pub(super) erase: bool,
+}
+
+/// A copy of the LVB in memory.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Lvb {
+    pub(super) value: Arc<[u8]>,
+    /// It was set since it was read.
+    pub(super) dirty: bool,
 }
 
 /// The command of a worker.
@@ -39,6 +58,11 @@ pub(super) struct Acquire {
     /// The client exited while this was running.
     pub(super) client_gone: bool,
     pub(super) token: Token,
+    pub(super) terms: Terms,
+    /// The shared hold that is to become exclusive. Its block is the own block as it was written last.
+    pub(super) converts: Option<Box<Won>>,
+    /// How often a shared acquire was tried again.
+    pub(super) shared_retries: u8,
     /// The leader of the last look; `None` before the first.
     found: Option<Leader>,
     /// The ballots of this acquire, from the first look on.
@@ -47,13 +71,13 @@ pub(super) struct Acquire {
     balloted: bool,
     /// Phase 2 or the commit failed in its I/O, so the value may be chosen (RETRACT of paxos-lease §9).
     retract: bool,
-    /// The leader that a failed commit tried to write.
-    attempted: Option<Leader>,
-    step: Step,
+    /// The leader that a failed commit tried to write, or that a ballot which was won left.
+    pub(super) attempted: Option<Leader>,
+    pub(super) step: Step,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-enum Step {
+pub(super) enum Step {
     Look(Running),
     /// Reads the owner's delta lease; the wait for the owner goes on.
     Owner(OwnerWait, Running),
@@ -70,13 +94,27 @@ enum Step {
     Phase2Read(Running),
     Commit(Leader, Running),
     BackOff,
+    /// The lease is won: reads the blocks and delta leases of those who said SHARED.
+    Others(Others, Running),
+    /// The lease is won: writes SHARED into the own block.
+    Share(Running),
+    /// SHARED stands: sets the leader free again.
+    ShareFree(Box<Release>),
+    /// A conversion is through: takes SHARED out of the own block.
+    Unshare(Running),
+    /// Reads what the holder before handed on.
+    Lvb(Running),
+    /// A shared acquire met a host that holds the lease for a moment only, and looks again later.
+    ShareRetry,
+    /// A conversion withdraws what it left; the next try comes then.
+    UndoLater(Box<Release>, Refusal, Time),
     /// Withdraws what a failed acquire may have left, then fails with the reason.
     Undo(Box<Release>, Refusal),
 }
 
 /// What an acquire knows about an owner that may be dead. Taken once per look.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct OwnerWait {
+pub(super) struct OwnerWait {
     /// When the owner was last seen alive, or when this wait began.
     since: Second,
     /// The stamp that it had then; `None` before the first look.
@@ -95,6 +133,8 @@ struct OwnerWait {
 pub(super) enum Finished {
     Won(Box<Won>),
     Refused(Refusal),
+    /// A conversion was refused, and the leader that it won could not be set free.
+    Stuck(Refusal),
     /// Refused, but something of it may stand on disk and is to be withdrawn first.
     Retracting(Refusal, Box<Release>),
     /// Refused, and the withdrawal goes on in the background.
@@ -108,15 +148,18 @@ pub(super) enum Stimulus {
     Woken,
 }
 
-type Progress = Result<(), Finished>;
+pub(super) type Progress = Result<(), Finished>;
 
 impl Acquire {
-    pub(super) fn new(request: RequestId, client: ClientId, token: Token) -> Acquire {
+    pub(super) fn new(request: RequestId, client: ClientId, token: Token, terms: Terms) -> Acquire {
         Acquire {
             request,
             client,
             client_gone: false,
             token,
+            terms,
+            converts: None,
+            shared_retries: 0,
             found: None,
             ballot: None,
             balloted: false,
@@ -124,6 +167,14 @@ impl Acquire {
             attempted: None,
             step: Step::BackOff,
         }
+    }
+
+    /// For a shared hold that is to become exclusive.
+    pub(super) fn converting(request: RequestId, client: ClientId, won: Won, nowait: bool) -> Acquire {
+        let terms = Terms { nowait, ..Terms::default() };
+        let mut acquire = Acquire::new(request, client, won.token.clone(), terms);
+        acquire.converts = Some(Box::new(won));
+        acquire
     }
 
     /// The I/O that it waits for.
@@ -138,15 +189,20 @@ impl Acquire {
             | Step::Phase1Read(io)
             | Step::Phase2Write(io)
             | Step::Phase2Read(io)
-            | Step::Commit(_, io) => Some(io),
-            Step::Undo(release, _) => release.running_mut(),
-            Step::Pause(..) | Step::BackOff => None,
+            | Step::Commit(_, io)
+            | Step::Others(_, io)
+            | Step::Share(io)
+            | Step::Unshare(io)
+            | Step::Lvb(io) => Some(io),
+            Step::Undo(release, _) | Step::ShareFree(release) => release.running_mut(),
+            Step::Pause(..) | Step::BackOff | Step::ShareRetry | Step::UndoLater(..) => None,
         }
     }
 
     /// The ballot that it is in, or was in last and may go on with.
     pub(super) fn under_way(&self) -> Option<(Lver, Mbal)> {
-        let ballot = self.ballot.as_ref().filter(|_| !matches!(self.step, Step::Look(_) | Step::Undo(..)))?;
+        let over = matches!(self.step, Step::Look(_) | Step::ShareRetry | Step::Undo(..) | Step::UndoLater(..));
+        let ballot = self.ballot.as_ref().filter(|_| !over)?;
         Some((ballot.lver, ballot.mbal))
     }
 
@@ -176,12 +232,16 @@ impl Acquire {
 
     /// Whether it goes on with its I/O although its lockspace is failing.
     pub(super) fn goes_on(&self, config: &Config) -> bool {
-        config.profile.failing_acquire == FailingAcquire::RollsBack && !matches!(self.step, Step::Undo(..))
+        config.profile.failing_acquire == FailingAcquire::RollsBack
+            && !matches!(self.step, Step::Undo(..) | Step::UndoLater(..))
     }
 
     /// Withdraws what may stand on disk, before failing with `why`.
     pub(super) fn undo(&mut self, worker: Task, why: Refusal, mut release: Box<Release>, cx: &mut Cx<'_>) {
         cx.event(Event::Retracting);
+        if let (Some(shared), Some(block)) = (&mut self.converts, release.block()) {
+            shared.remember(block, &cx.config.profile);
+        }
         release.start(worker, cx);
         // Nothing that was found decides anything any more.
         (self.found, self.ballot, self.attempted) = (None, None, None);
@@ -209,7 +269,7 @@ impl Acquire {
         };
         if !lives {
             // "Unless the lockspace is dead": what a dead instance left is for others to take over.
-            if let Step::Undo(_, why) = self.step {
+            if let Step::Undo(_, why) | Step::UndoLater(_, why, ..) = self.step {
                 return Some(Finished::Refused(why));
             }
             if !self.goes_on(cx.config) {
@@ -258,11 +318,11 @@ impl Acquire {
                 if self.owner_has_released(ended, &cx.config.profile) {
                     self.run(worker, Takeable::Released, false, cx)
                 } else {
-                    self.fail(Refusal::AcquireIdLive, cx)
+                    self.fail_or_retry(task, Refusal::AcquireIdLive, cx)
                 }
             }
             (Step::Leader(_), Some(ended)) => match ended.and_then(|data| self.token.read_leader(&data)) {
-                Ok(leader) => self.check_leader(worker, leader, cx),
+                Ok(leader) => self.check_leader(worker, lockspace, leader, cx),
                 Err(why) => self.fail(why, cx),
             },
             (Step::Phase1Write(_), Some(ended)) => match ended {
@@ -309,7 +369,11 @@ impl Acquire {
                 match self.ballot().phase2_read(&cx.config.profile, &area, size, hosts) {
                     Ok(()) => {
                         let found = self.found().clone();
-                        let leader = self.ballot().commit(&found, cx.now.second());
+                        let (mode, num_hosts) = (self.terms.mode, self.terms.num_hosts);
+                        let mut leader = self.ballot().commit(&found, mode, cx.now.second());
+                        if num_hosts != 0 {
+                            leader.num_hosts = num_hosts;
+                        }
                         let (lver, owner, generation) = (leader.lver, leader.owner_id, leader.owner_generation);
                         cx.event(Event::Chosen { worker, lver, owner, generation });
                         let (disk, offset) = (self.token.place.disk, self.token.place.offset);
@@ -323,13 +387,16 @@ impl Acquire {
             }
             (Step::Commit(leader, _), Some(ended)) => match ended {
                 Ok(_) => match self.ballot().judge(&cx.config.profile, &leader) {
-                    Verdict::Mine => self.won(leader),
+                    Verdict::Mine => self.won(task, lockspace, leader, cx),
                     Verdict::MineButOver => {
                         cx.event(Event::Restarted { worker });
                         self.look(task, cx);
                         Ok(())
                     }
-                    Verdict::Other => self.fail(Refusal::AcquireOther, cx),
+                    Verdict::Other => {
+                        self.found = Some(leader);
+                        self.fail_or_retry(task, Refusal::AcquireOther, cx)
+                    }
                 },
                 Err(why) => {
                     self.retract = true;
@@ -342,23 +409,39 @@ impl Acquire {
                 self.step = Step::Leader(io);
                 Ok(())
             }
+            (Step::Others(others, _), Some(ended)) => self.other_read(task, lockspace, others, ended, cx),
+            (Step::Share(_), Some(ended)) => self.shared(task, ended, cx),
+            (Step::ShareFree(release), Some(ended)) => self.share_freed(task, release, ended, cx),
+            // "Failure logged only."
+            (Step::Unshare(_), Some(_)) => self.read_lvb(task, cx),
+            (Step::Lvb(_), Some(ended)) => self.lvb_read(ended),
+            (Step::ShareRetry, None) => {
+                self.look(task, cx);
+                Ok(())
+            }
+            (Step::UndoLater(release, why, due), None) => {
+                self.undo_again(task, release, why, due, cx);
+                Ok(())
+            }
             (Step::Undo(mut release, why), Some(ended)) => match release.io_done(task, ended, cx) {
                 None => {
                     self.step = Step::Undo(release, why);
                     Ok(())
                 }
+                Some(Released::Done(Err(_))) if self.converts.is_some() => Err(Finished::Stuck(why)),
                 Some(Released::Done(_)) => Err(Finished::Refused(why)),
+                Some(Released::Again(_)) if self.converts.is_some() => self.undo_later(task, release, why, cx),
                 Some(Released::Again(_)) => Err(Finished::Undoing(why, release)),
             },
             (step, ended) => unreachable!("{step:?} is not moved by {ended:?}"),
         }
     }
 
-    fn found(&self) -> &Leader {
+    pub(super) fn found(&self) -> &Leader {
         self.found.as_ref().expect("the look came first")
     }
 
-    fn ballot(&mut self) -> &mut Ballot {
+    pub(super) fn ballot(&mut self) -> &mut Ballot {
         self.ballot.as_mut().expect("the look came first")
     }
 
@@ -372,7 +455,10 @@ impl Acquire {
         cx.start(worker, Op::read(self.token.place.disk, self.token.place.offset, length), self.token.timeout())
     }
 
-    fn start_block_write(&self, worker: Task, block: &HostBlock, cx: &mut Cx<'_>) -> Running {
+    pub(super) fn start_block_write(&mut self, worker: Task, block: &HostBlock, cx: &mut Cx<'_>) -> Running {
+        if let Some(shared) = &mut self.converts {
+            shared.remember(block, &cx.config.profile);
+        }
         let op = Op::write(
             self.token.place.disk,
             self.token.block_offset(),
@@ -405,11 +491,20 @@ impl Acquire {
             Ok(_) => {}
             Err(why) => return self.fail(why, cx),
         }
+        if self.terms.lver != Lver(0) && leader.lver != self.terms.lver {
+            return self.fail(Refusal::AcquireLver, cx);
+        }
         let profile = cx.config.profile;
         let (lver, overruled) = ballot::version(&profile, &leader, &looked);
         let mbal = ballot::first_mbal(looked.max_mbal, self.token.host, leader.max_hosts);
         let (me, generation) = (self.token.host, self.token.generation);
-        self.ballot = Some(Ballot::new(me, generation, lver, mbal, looked.own, &profile));
+        let seen = self.ballot.take().map(|before| before.shared);
+        let mut ballot = Ballot::new(me, generation, lver, mbal, looked.own, &profile);
+        ballot.shared = seen.unwrap_or_default();
+        if self.converts.is_some() {
+            ballot.mode = ModeBlock { flags: ModeBlock::SHARED, generation };
+        }
+        self.ballot = Some(ballot);
         self.balloted = false;
         self.found = Some(leader.clone());
         let takeable = if overruled {
@@ -471,6 +566,7 @@ impl Acquire {
         if record.owner_id != owner || record.owner_generation > generation {
             return self.run(worker, Takeable::OwnerRejoined, false, cx);
         }
+        let first_sight = wait.stamp.is_none();
         match wait.stamp {
             // "First sight: no live/dead decision."
             None => wait.stamp = Some(record.timestamp),
@@ -482,6 +578,9 @@ impl Acquire {
                     return self.run(worker, Takeable::OwnerDead, false, cx);
                 }
             }
+        }
+        if self.terms.nowait && !first_sight {
+            return self.fail(Refusal::AcquireOwnedRetry, cx);
         }
         if !wait.announced {
             wait.announced = true;
@@ -496,7 +595,7 @@ impl Acquire {
     fn owner_alive(&mut self, worker: Task, cx: &mut Cx<'_>) -> Progress {
         let (owner, writer) = (self.found().owner_id, self.found().write_id);
         if writer == owner {
-            return self.fail(Refusal::AcquireIdLive, cx);
+            return self.fail_or_retry(worker, Refusal::AcquireIdLive, cx);
         }
         let offset = self.token.place.offset + self.token.geometry.block_offset(owner);
         let io = cx.start(worker, Op::read(self.token.place.disk, offset, self.token.sector()), self.token.timeout());
@@ -525,7 +624,7 @@ impl Acquire {
         cx.event(Event::Run { worker, because, lver });
         if fresh {
             let leader = self.found().clone();
-            return self.check_leader(worker, leader, cx);
+            return self.check_leader(worker, None, leader, cx);
         }
         let io = self.start_leader_read(Task::Worker(worker), cx);
         self.step = Step::Leader(io);
@@ -533,21 +632,21 @@ impl Acquire {
     }
 
     /// RETRY: is the leader still the one that was judged?
-    fn check_leader(&mut self, worker: u8, leader: Leader, cx: &mut Cx<'_>) -> Progress {
+    fn check_leader(&mut self, worker: u8, lockspace: Option<&Lockspace>, leader: Leader, cx: &mut Cx<'_>) -> Progress {
         let task = Task::Worker(worker);
         let next = self.ballot().lver;
         let (me, generation) = (self.token.host, self.token.generation);
         if leader.lver == next {
             if (leader.owner_id, leader.owner_generation) != (me, generation) {
                 self.found = Some(leader);
-                return self.fail(Refusal::AcquireOwned, cx);
+                return self.fail_or_retry(task, Refusal::AcquireOwned, cx);
             }
             // "Our value was committed by somebody else." Which is only good news if it is the value of this very
             // acquire: with a block that says RELEASED, or none yet, it is one that was given up before.
             let ours = self.balloted && !self.ballot().own.released();
             if cx.config.profile.own_vote == OwnVote::Forgotten || ours {
                 cx.rare(Rare::CommittedByOther);
-                return self.won(leader);
+                return self.won(task, lockspace, leader, cx);
             }
         }
         if Some(&leader) != self.found.as_ref() {
@@ -584,13 +683,22 @@ impl Acquire {
 
     // Ends.
 
-    fn won(&mut self, leader: Leader) -> Progress {
-        let block = self.ballot().own;
-        Err(Finished::Won(Box::new(Won { token: self.token.clone(), leader, block })))
-    }
-
     /// The acquire failed. What it may have left on disk is withdrawn first.
-    fn fail(&mut self, why: Refusal, cx: &Cx<'_>) -> Progress {
+    pub(super) fn fail(&mut self, why: Refusal, cx: &Cx<'_>) -> Progress {
+        let owned = matches!(
+            why,
+            Refusal::AcquireIdLive | Refusal::AcquireOwned | Refusal::AcquireOther | Refusal::AcquireShRetry
+        );
+        if owned && self.terms.mode == Mode::Shared && cx.config.profile.shared_failure == SharedFailure::Zeroed {
+            // "The cleanup takes the normal shared release path."
+            let block = HostBlock { flags: HostBlock::RELEASED, ..HostBlock::default() };
+            let release = Release::new(self.token.clone(), Some(block), None).of_block_alone();
+            return Err(Finished::Retracting(why, Box::new(release)));
+        }
+        if self.converts.is_some() && cx.config.profile.convert_undo == ConvertUndo::LeaderOnly {
+            let release = self.retract.then(|| Release::new(self.token.clone(), None, self.attempted.take()));
+            return Err(release.map_or(Finished::Refused(why), |release| Finished::Retracting(why, Box::new(release))));
+        }
         Err(match self.block_to_retract(why, &cx.config.profile) {
             Some(block) => {
                 let release = Release::new(self.token.clone(), Some(block), self.attempted.take());
@@ -663,6 +771,10 @@ impl OwnerWait {
 impl Visit for Acquire {
     fn visit(&mut self, numbers: &mut dyn Numbers) {
         self.token.visit(numbers);
+        numbers.lver(&mut self.terms.lver);
+        if let Some(shared) = &mut self.converts {
+            shared.visit(numbers);
+        }
         for leader in self.found.iter_mut().chain(&mut self.attempted) {
             leader.visit(numbers);
         }
@@ -670,7 +782,8 @@ impl Visit for Acquire {
             numbers.generation(ballot.me, &mut ballot.generation);
             numbers.lver(&mut ballot.lver);
             numbers.mbal(&mut ballot.mbal);
-            ballot.own.visit(numbers);
+            ballot.own.visit_of(ballot.me, numbers);
+            numbers.generation(ballot.me, &mut ballot.mode.generation);
         }
         let owner = self.found.as_ref().map_or(HostId::NONE, |leader| leader.owner_id);
         match &mut self.step {
@@ -680,7 +793,12 @@ impl Visit for Acquire {
                 numbers.time(due);
             }
             Step::Commit(leader, _) => leader.visit(numbers),
-            Step::Undo(release, _) => return release.visit(numbers),
+            Step::Others(others, _) => others.visit(numbers),
+            Step::UndoLater(release, _, due) => {
+                numbers.time(due);
+                release.visit(numbers);
+            }
+            Step::Undo(release, _) | Step::ShareFree(release) => return release.visit(numbers),
             _ => {}
         }
         if let Some(io) = self.running_mut() {
@@ -751,12 +869,16 @@ impl Acquire {
             numbers.generation(ballot.me, &mut ballot.generation);
             numbers.lver(&mut ballot.lver);
             numbers.mbal(&mut ballot.mbal);
-            ballot.own.visit(numbers);
+            ballot.own.visit_of(ballot.me, numbers);
+            numbers.generation(ballot.me, &mut ballot.mode.generation);
         }
         match &mut self.step {
             Step::Commit(leader, _) => leader.visit(numbers),
-            Step::Undo(release, _) => release.visit(numbers),
+            Step::Undo(release, _) | Step::ShareFree(release) | Step::UndoLater(release, ..) => release.visit(numbers),
             _ => {}
+        }
+        if let Some(shared) = &mut self.converts {
+            shared.visit(numbers);
         }
     }
 }

@@ -10,10 +10,11 @@
 //! [`RegressedLeader`], [`DamagedBlock`].
 
 use crate::Refusal;
-use crate::format::{HostBlock, Leader};
+use crate::format::{HostBlock, Leader, ModeBlock};
 use crate::numbers::{Generation, HostId, Lver, Mbal, Second};
-use crate::profile::{DamagedBlock, OwnVote, Profile, RegressedLeader, Winner};
-use crate::seam::ReadData;
+use crate::profile::{DamagedBlock, OwnVote, Profile, RegressedLeader, SharedCount, Winner};
+use crate::seam::{Mode, ReadData};
+use alloc::collections::BTreeSet;
 use core::ops::RangeInclusive;
 
 /// Sector of host 1's block in an area; the leader and the request record come before it (ondisk §2).
@@ -88,6 +89,10 @@ pub(super) struct Ballot {
     /// The own block said RELEASED for this very version when the acquire began: what it voted for then must never be
     /// used again, even if it wins.
     pub(super) voted_and_released: bool,
+    /// What every block of this ballot says besides: while a shared hold is converted it goes on.
+    pub(super) mode: ModeBlock,
+    /// The other hosts whose blocks said SHARED.
+    pub(super) shared: BTreeSet<HostId>,
 }
 
 impl Ballot {
@@ -103,14 +108,19 @@ impl Ballot {
             profile.own_vote == OwnVote::Kept && own.lver == lver && own.bal != Mbal(0) && own.released();
         // What the own block says of a version that is over decides nothing.
         let own = if own.lver < lver { HostBlock::default() } else { own };
-        Ballot { me, generation, lver, mbal, own, voted_and_released }
+        let (mode, shared) = (ModeBlock::default(), BTreeSet::new());
+        Ballot { me, generation, lver, mbal, own, voted_and_released, mode, shared }
     }
 
     /// "Processor p starts phase 1 of a ballot by setting dblock[p].mbal to its new ballot number." The paper leaves bal
     /// and inp as they are; 3.8.5 writes zeros there and so forgets its vote.
     pub(super) fn phase1(&mut self, profile: &Profile) -> HostBlock {
         let kept = profile.own_vote == OwnVote::Kept && self.own.lver == self.lver && self.own.bal != Mbal(0);
-        self.own = HostBlock { mbal: self.mbal, lver: self.lver, ..if kept { self.own } else { HostBlock::default() } };
+        let before = if kept { self.own } else { HostBlock::default() };
+        self.own = HostBlock { mbal: self.mbal, lver: self.lver, mode: self.mode, ..before };
+        if profile.shared_count == SharedCount::LastBallot {
+            self.shared.clear();
+        }
         self.own
     }
 
@@ -142,13 +152,23 @@ impl Ballot {
 
     /// The blocks as read in phase 1: the vote to carry on, if any. "If it has found no value, p may choose its own
     /// input; else it must take the inp of the block with the largest bal."
+    ///
+    /// Who says SHARED is taken down first, whatever version his block is of and however the ballot ends: his hold began
+    /// before the lease was free, so every look from then on sees him.
     pub(super) fn phase1_read(
-        &self,
+        &mut self,
         profile: &Profile,
         area: &ReadData,
         sector_size: u32,
         num_hosts: u64,
     ) -> Result<Option<HostBlock>, Refusal> {
+        for (hosts, block) in blocks(area, sector_size, num_hosts) {
+            if let Some(block) = Ballot::usable(profile, block)?
+                && block.mode.shared()
+            {
+                self.shared.extend(hosts.map(HostId).filter(|host| *host != self.me));
+            }
+        }
         let mut best: Option<HostBlock> = None;
         for (_, block) in blocks(area, sector_size, num_hosts) {
             let Some(block) = Ballot::usable(profile, block)? else { continue };
@@ -181,7 +201,7 @@ impl Ballot {
             inp3: value.inp3,
             lver: self.lver,
             flags,
-            ..HostBlock::default()
+            mode: self.mode,
         };
         self.own
     }
@@ -204,7 +224,7 @@ impl Ballot {
     }
 
     /// The leader that records the outcome (paxos-lease §5).
-    pub(super) fn commit(&self, found: &Leader, now: Second) -> Leader {
+    pub(super) fn commit(&self, found: &Leader, mode: Mode, now: Second) -> Leader {
         let mut leader = Leader {
             lver: self.own.lver,
             owner_id: self.own.inp,
@@ -217,6 +237,9 @@ impl Ballot {
         };
         if leader.owner_id == self.me {
             leader.flags &= !Leader::SHORT_HOLD;
+            if mode == Mode::Shared {
+                leader.flags |= Leader::SHORT_HOLD;
+            }
         }
         leader
     }

@@ -57,7 +57,7 @@ impl Engine {
                 // What is left of the second in which the worker looks is the scheduler's freedom.
                 Command::Join { started, .. } | Command::Leave { started, .. } => *started = now,
                 Command::Acquire(acquire) => acquire.forget(),
-                Command::Release { .. } => {}
+                Command::Downgrade(_) | Command::Release { .. } => {}
             }
         }
         self.io.forget_free_slots();
@@ -135,6 +135,7 @@ impl Engine {
             match command {
                 Command::Join { .. } | Command::Leave { .. } => {}
                 Command::Acquire(acquire) => acquire.visit_resource(numbers),
+                Command::Downgrade(downgrade) => downgrade.release.visit(numbers),
                 Command::Release { release, .. } => release.visit(numbers),
             }
         }

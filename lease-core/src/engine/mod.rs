@@ -9,6 +9,7 @@
 //! | [`observe`] | what is known of the other hosts |
 //! | [`recovery`] | failure and killing: the main loop's tick |
 //! | [`acquire`], [`ballot`] | taking a resource |
+//! | [`shared`] | whether others share it, sharing it, changing the mode |
 //! | [`release`] | giving it back |
 //! | [`resource`] | who holds what on this host |
 //! | [`io`] | slots, deadlines, outstanding writes |
@@ -22,24 +23,28 @@ mod observe;
 mod recovery;
 mod release;
 mod resource;
+mod shared;
 
 pub use self::forget::Passed;
 
-use self::acquire::{Acquire, Finished, Stimulus, Won};
+use self::acquire::{Acquire, Finished, Lvb, Stimulus, Won};
 use self::io::{Cx, Ended, Io, Routed};
 use self::lockspace::{After, List, Lockspace, POLL};
 use self::recovery::{Client, MainLoop};
 use self::release::{Release, Released};
-use self::resource::{Key, Resources, Token};
+use self::resource::{Holder, Key, Let, Resources, Token};
+use self::shared::{Downgrade, Downgraded};
 use crate::Refusal;
 use crate::format::Name;
-use crate::numbers::{HostId, Lver, Numbers, Span, Time, Visit};
-use crate::profile::{ClientGone, Config, Grant};
+use crate::numbers::{HostId, Numbers, Span, Time, Visit};
+use crate::profile::{ClientGone, Config, Grant, LocalHolders, LvbPlace, OrphanOnly};
 use crate::seam::{
-    Answer, ClientId, Input, LastLife, LsId, Output, Outputs, Place, Rare, Request, RequestId, Slot, Task,
+    Answer, ClientId, Holding, Input, LastLife, LsId, Mode, Orphan, Output, Outputs, Place, Rare, Request, RequestId,
+    Slot, Task, Terms,
 };
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// io_timeout where none is given (daemon §2).
@@ -90,7 +95,9 @@ enum Command {
         lockspace: LsId,
         started: Time,
     },
+    /// An acquire, or the conversion of a shared hold to exclusive.
     Acquire(Box<Acquire>),
+    Downgrade(Box<Downgrade>),
     /// `client`: who asked, if it is still there.
     Release {
         id: RequestId,
@@ -159,9 +166,12 @@ impl Engine {
         main.ask(lockspaces, &mut Cx { now, config, io, out });
     }
 
-    /// What clients hold: client, lockspace, resource, version.
-    pub fn holdings(&self) -> impl Iterator<Item = (ClientId, Name, Name, Lver)> + Clone {
-        self.resources.held().map(|(client, won)| (client, won.token.key.0, won.token.key.1, won.lver()))
+    /// What clients hold.
+    pub fn holdings(&self) -> impl Iterator<Item = (ClientId, Holding)> + Clone {
+        self.resources.held().map(|(client, won)| {
+            let (lockspace, resource) = won.token.key;
+            (client, Holding { lockspace, resource, lver: won.lver(), mode: won.mode })
+        })
     }
 
     fn run(&mut self, now: Time, task: Task, stimulus: Stimulus, out: &mut Outputs) {
@@ -199,6 +209,7 @@ impl Engine {
                 Some(Command::Acquire(acquire)) if acquire.goes_on(config) || may_begin(&acquire.token) => {
                     acquire.running_mut()
                 }
+                Some(Command::Downgrade(downgrade)) if may_begin(&downgrade.release.token) => downgrade.running_mut(),
                 Some(Command::Release { release, .. }) if may_begin(&release.token) => release.running_mut(),
                 Some(_) | None => None,
             };
@@ -238,6 +249,7 @@ impl Engine {
             After::Gone => {
                 let gone = lockspaces[usize::from(id.0)].take().expect("it ran just now");
                 self.left.insert((gone.name, gone.host_id));
+                self.resources.forget_orphans(&gone.name);
                 self.look_for(now, id, out);
             }
         }
@@ -288,9 +300,14 @@ impl Engine {
         let answer = match &request {
             Request::Inquire => self.inquire(client),
             Request::GetHosts { lockspace } => self.hosts(now, lockspace),
-            Request::Acquire { .. } | Request::Release { .. } => {
+            Request::SetLvb { lockspace, resource, value } => {
+                self.set_lvb(client, &(*lockspace, *resource), value).map(|()| Answer::Done)
+            }
+            Request::GetLvb { lockspace, resource } => self.lvb(client, &(*lockspace, *resource)),
+            Request::Acquire { .. } | Request::Release { .. } | Request::Convert { .. } => {
                 let state = self.clients.entry(client).or_default();
-                if state.command || (state.being_killed() && matches!(request, Request::Acquire { .. })) {
+                let acquires = matches!(request, Request::Acquire { .. });
+                if state.command || (state.being_killed() && acquires) {
                     Err(Refusal::Busy)
                 } else {
                     state.command = true;
@@ -309,8 +326,25 @@ impl Engine {
         if self.clients.get(&client).is_some_and(|state| state.command) {
             return Err(Refusal::Busy);
         }
-        let held = self.holdings().filter(|(holder, ..)| *holder == client);
-        Ok(Answer::Held(held.map(|(_, lockspace, resource, lver)| (lockspace, resource, lver)).collect()))
+        let held = self.holdings().filter(|(holder, _)| *holder == client);
+        Ok(Answer::Held(held.map(|(_, holding)| holding).collect()))
+    }
+
+    fn set_lvb(&mut self, client: ClientId, key: &Key, value: &Arc<[u8]>) -> Result<(), Refusal> {
+        let hold = self.resources.hold_of(client, key).ok_or(Refusal::NotFound)?;
+        let sector = hold.won.token.sector();
+        let lvb = hold.won.lvb.as_mut().ok_or(Refusal::Invalid)?;
+        if value.len() as u64 > sector {
+            return Err(Refusal::TooBig);
+        }
+        *lvb = Lvb { value: crate::format::trimmed(value), dirty: true };
+        Ok(())
+    }
+
+    fn lvb(&mut self, client: ClientId, key: &Key) -> Result<Answer, Refusal> {
+        let hold = self.resources.hold_of(client, key).ok_or(Refusal::NotFound)?;
+        let lvb = hold.won.lvb.as_ref().ok_or(Refusal::Invalid)?;
+        Ok(Answer::Lvb(lvb.value.clone()))
     }
 
     fn hosts(&self, now: Time, name: &Name) -> Result<Answer, Refusal> {
@@ -350,13 +384,18 @@ impl Engine {
                 self.add_lockspace(now, id, name, host_id, place, io_timeout, out)
             }
             Request::RemLockspace { name, unused } => self.rem_lockspace(now, id, &name, unused, out),
-            Request::Acquire { lockspace, resource, place } => {
-                self.acquire(now, worker, id, client, (lockspace, resource), place, out)
+            Request::Acquire { lockspace, resource, place, terms } => {
+                self.acquire(now, worker, id, client, (lockspace, resource), place, terms, out)
+            }
+            Request::Convert { lockspace, resource, mode, nowait } => {
+                self.convert(now, worker, id, client, &(lockspace, resource), mode, nowait, out)
             }
             Request::Release { lockspace, resource } => {
                 self.release(now, worker, id, client, &(lockspace, resource), out)
             }
-            Request::Inquire | Request::GetHosts { .. } => unreachable!("answered by the main loop"),
+            Request::Inquire | Request::GetHosts { .. } | Request::SetLvb { .. } | Request::GetLvb { .. } => {
+                unreachable!("answered by the main loop")
+            }
         };
         match began {
             Began::Running(command) => self.workers[usize::from(worker)] = Some(command),
@@ -459,12 +498,26 @@ impl Engine {
         client: ClientId,
         key: Key,
         place: Place,
+        terms: Terms,
         out: &mut Outputs,
     ) -> Began {
         let usable = self.find_lockspace(&key.0).filter(|found| self.lockspace(*found).usable());
         let Some(found) = usable else { return Began::Answered(Err(Refusal::LockspaceFailing)) };
-        if let Some(refusal) = self.resources.refuses(&key) {
+        if let Some(lver) = self.resources.joins(Holder { client, persistent: terms.persistent }, &key, &terms) {
+            let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
+            cx.rare(if terms.orphan == Orphan::Refused { Rare::SharedLocally } else { Rare::OrphanAdopted });
+            return Began::Answered(Ok(Answer::Acquired { lver }));
+        }
+        if let Some(refusal) = self.resources.refuses(&key, &terms) {
             return Began::Answered(Err(refusal));
+        }
+        let profile = self.config.profile;
+        if terms.orphan == Orphan::Only && profile.orphan_only == OrphanOnly::Refused {
+            return Began::Answered(Err(Refusal::NotFound));
+        }
+        let lvb_fits = self.lockspace(found).geometry.lvb_fits();
+        if terms.lvb && !lvb_fits && profile.lvb_place == LvbPlace::Inside {
+            return Began::Answered(Err(Refusal::Invalid));
         }
         self.resources.add(key);
         let lockspace = self.lockspace(found);
@@ -478,9 +531,54 @@ impl Engine {
             generation: lockspace.generation,
             io_timeout: lockspace.io_timeout,
         };
-        let mut acquire = Box::new(Acquire::new(id, client, token));
+        let mut acquire = Box::new(Acquire::new(id, client, token, terms));
         acquire.look(Task::Worker(worker), &mut Cx { now, config: &self.config, io: &mut self.io, out });
         Began::Running(Command::Acquire(acquire))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of the request")]
+    fn convert(
+        &mut self,
+        now: Time,
+        worker: u8,
+        id: RequestId,
+        client: ClientId,
+        key: &Key,
+        mode: Mode,
+        nowait: bool,
+        out: &mut Outputs,
+    ) -> Began {
+        let Some(hold) = self.resources.hold_of(client, key) else {
+            return Began::Answered(Err(Refusal::NotFound));
+        };
+        if hold.converting {
+            return Began::Answered(Err(Refusal::Busy));
+        }
+        if hold.won.mode == mode {
+            return Began::Answered(Err(Refusal::Already));
+        }
+        let counted = self.config.profile.local_holders == LocalHolders::Counted;
+        if mode == Mode::Exclusive && hold.holders.len() > 1 && counted {
+            return Began::Answered(Err(Refusal::Again));
+        }
+        let won = hold.won.as_ref().clone();
+        if !self.lives(&won.token) {
+            return Began::Answered(Err(Refusal::LockspaceFailing));
+        }
+        self.resources.converting(key).converting = true;
+        let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
+        Began::Running(match mode {
+            Mode::Exclusive => {
+                let mut acquire = Box::new(Acquire::converting(id, client, won, nowait));
+                acquire.look(Task::Worker(worker), cx);
+                Command::Acquire(acquire)
+            }
+            Mode::Shared => {
+                let mut downgrade = Box::new(Downgrade::new(id, client, &won));
+                downgrade.start(Task::Worker(worker), cx);
+                Command::Downgrade(downgrade)
+            }
+        })
     }
 
     fn release(
@@ -492,23 +590,22 @@ impl Engine {
         key: &Key,
         out: &mut Outputs,
     ) -> Began {
-        let Some(won) = self.resources.take_held(client, key) else {
+        let Some(left) = self.resources.let_go(client, key) else {
             return Began::Answered(Err(Refusal::NotHeld));
         };
         self.spare_if_free(client);
+        let won = match left {
+            Let::Stays => return Began::Answered(Ok(Answer::Done)),
+            Let::Last(won) => won,
+        };
         if !self.lives(&won.token) {
             // "Lockspace dead for this token → no I/O at all."
             self.resources.forget(key);
             return Began::Answered(Ok(Answer::Done));
         }
-        let mut release = Box::new(self.release_of(*won));
+        let mut release = Box::new(won.release());
         release.start(Task::Worker(worker), &mut Cx { now, config: &self.config, io: &mut self.io, out });
         Began::Running(Command::Release { id, client: Some(client), release })
-    }
-
-    fn release_of(&self, won: Won) -> Release {
-        let block = won.released_block();
-        Release::new(won.token, Some(block), Some(won.leader))
     }
 
     fn spare_if_free(&mut self, client: ClientId) {
@@ -559,6 +656,25 @@ impl Engine {
                         self.workers[usize::from(worker)] = Some(Command::Acquire(acquire));
                     }
                     Some(finished) => self.acquire_ended(now, worker, *acquire, finished, out),
+                }
+            }
+            Command::Downgrade(mut downgrade) => {
+                let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
+                let ended = match stimulus {
+                    Stimulus::Io(ended) => Some(ended),
+                    Stimulus::Woken => {
+                        let running = downgrade.running_mut().cloned();
+                        running.and_then(|running| cx.given_up(&running)).map(Err)
+                    }
+                };
+                let alive = lives(&self.lockspaces, &self.config, &downgrade.release.token);
+                let downgraded = match alive {
+                    true => downgrade.advance(task, ended, cx),
+                    false => Some(Downgraded::StillExclusive(Refusal::LockspaceFailing)),
+                };
+                match downgraded {
+                    None => self.workers[usize::from(worker)] = Some(Command::Downgrade(downgrade)),
+                    Some(downgraded) => self.downgrade_ended(now, worker, &downgrade, downgraded, out),
                 }
             }
             Command::Release { id, client, mut release } => {
@@ -613,29 +729,110 @@ impl Engine {
         })
     }
 
+    /// A hold is not being converted any more: what comes of it if its client is gone.
+    fn converted(&mut self, now: Time, key: &Key, out: &mut Outputs) {
+        let hold = self.resources.converting(key);
+        hold.converting = false;
+        if hold.holders.is_empty() {
+            let won = self.resources.take(key);
+            self.release_or_forget(now, *won, out);
+        }
+    }
+
+    fn downgrade_ended(
+        &mut self,
+        now: Time,
+        worker: u8,
+        downgrade: &Downgrade,
+        downgraded: Downgraded,
+        out: &mut Outputs,
+    ) {
+        let key = downgrade.release.token.key;
+        let won = &mut self.resources.converting(&key).won;
+        let result = match downgraded {
+            Downgraded::Shared => {
+                (won.mode, won.block) = (Mode::Shared, downgrade.block());
+                if let Some(lvb) = &mut won.lvb {
+                    lvb.dirty = false;
+                }
+                Ok(Answer::Acquired { lver: won.lver() })
+            }
+            Downgraded::StillExclusive(why) => Err(why),
+            Downgraded::Unclear(why) => {
+                won.erase = true;
+                Err(why)
+            }
+        };
+        self.converted(now, &key, out);
+        if !downgrade.client_gone {
+            self.command_ended(downgrade.client);
+        }
+        out.push(Output::Reply { id: downgrade.request, result });
+        self.worker_free(now, worker, out);
+    }
+
+    fn conversion_ended(
+        &mut self,
+        now: Time,
+        token: &Token,
+        shared: &Won,
+        finished: Finished,
+        out: &mut Outputs,
+    ) -> Result<Answer, Refusal> {
+        let grantable = self.grantable(now, token);
+        let held = &mut self.resources.converting(&token.key).won;
+        // What stands in the own block now is what the release has to start from.
+        held.block = shared.block;
+        let result = match finished {
+            Finished::Won(won) => {
+                let lver = won.lver();
+                *held = won;
+                if grantable { Ok(Answer::Acquired { lver }) } else { Err(Refusal::LockspaceFailing) }
+            }
+            Finished::Stuck(why) => {
+                held.erase = true;
+                Err(why)
+            }
+            Finished::Refused(why) | Finished::Retracting(why, _) | Finished::Undoing(why, _) => Err(why),
+        };
+        self.converted(now, &token.key, out);
+        result
+    }
+
+    fn release_or_forget(&mut self, now: Time, won: Won, out: &mut Outputs) {
+        if self.lives(&won.token) {
+            self.go_on_in_background(now, won.release(), out);
+        } else {
+            self.resources.forget(&won.token.key);
+        }
+    }
+
     fn acquire_ended(&mut self, now: Time, worker: u8, acquire: Acquire, finished: Finished, out: &mut Outputs) {
-        let Acquire { request: id, client, client_gone, token, .. } = acquire;
+        let Acquire { request: id, client, client_gone, token, terms, converts, .. } = acquire;
+        if let Some(shared) = converts {
+            let result = self.conversion_ended(now, &token, &shared, finished, out);
+            if !client_gone {
+                self.command_ended(client);
+            }
+            out.push(Output::Reply { id, result });
+            return self.worker_free(now, worker, out);
+        }
         let result = match finished {
             Finished::Won(won) => {
                 let lives = self.grantable(now, &won.token);
                 if lives && !client_gone {
                     let lver = won.lver();
-                    self.resources.granted(client, won);
+                    self.resources.granted(Holder { client, persistent: terms.persistent }, won);
                     Ok(Answer::Acquired { lver })
                 } else {
                     let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
                     cx.rare(if lives { Rare::ClientGoneDuringAcquire } else { Rare::GrantRefused });
                     self.resources.releasing(token.key);
-                    if self.lives(&won.token) {
-                        let release = self.release_of(*won);
-                        self.go_on_in_background(now, release, out);
-                    } else {
-                        self.resources.forget(&token.key);
-                    }
+                    self.release_or_forget(now, *won, out);
                     Err(if lives { Refusal::ClientGone } else { Refusal::LockspaceFailing })
                 }
             }
-            Finished::Refused(why) | Finished::Retracting(why, _) => {
+            Finished::Refused(why) | Finished::Stuck(why) | Finished::Retracting(why, _) => {
                 self.resources.forget(&token.key);
                 Err(why)
             }
@@ -748,18 +945,19 @@ impl Engine {
         let held: Vec<Key> =
             self.resources.held().filter(|(holder, _)| *holder == client).map(|(_, won)| won.token.key).collect();
         for key in held {
-            let won = self.resources.take_held(client, &key).expect("it was held a moment ago");
-            if self.lives(&won.token) {
-                let release = self.release_of(*won);
-                self.go_on_in_background(now, release, out);
-            } else {
-                self.resources.forget(&key);
+            if self.resources.orphaned(client, &key) {
+                continue;
+            }
+            match self.resources.let_go(client, &key).expect("it was held a moment ago") {
+                Let::Stays => {}
+                Let::Last(won) => self.release_or_forget(now, *won, out),
             }
         }
         // Its number may be given to another client at once, who has nothing to do with what still runs for this one.
         for command in self.workers.iter_mut().flatten() {
             match command {
                 Command::Acquire(acquire) if acquire.client == client => acquire.client_gone = true,
+                Command::Downgrade(downgrade) if downgrade.client == client => downgrade.client_gone = true,
                 Command::Release { client: asked, .. } if *asked == Some(client) => *asked = None,
                 _ => {}
             }
@@ -806,6 +1004,7 @@ impl Visit for Engine {
             match command {
                 Command::Join { started, .. } | Command::Leave { started, .. } => numbers.time(started),
                 Command::Acquire(acquire) => acquire.visit(numbers),
+                Command::Downgrade(downgrade) => downgrade.visit(numbers),
                 Command::Release { release, .. } => release.visit(numbers),
             }
         }

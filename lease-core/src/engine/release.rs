@@ -1,4 +1,5 @@
-//! Giving a resource back on disk (paxos-lease §6, §7.4, §9): the own block with RELEASED, then the leader.
+//! Giving a resource back on disk (paxos-lease §6, §7.4, §9): the LVB, if it was changed, the own block with RELEASED,
+//! then the leader. What is held shared is given back by the block alone.
 //!
 //! "A ballot's value may be committed to the leader by more than one host. A slow second commit can arrive after the
 //! owner has already released." That is why the flag in the own block comes first, and why a leader that another host
@@ -11,20 +12,28 @@ use crate::format::{HostBlock, Leader, SectorKind};
 use crate::numbers::{Numbers, Span, Stamp, Visit};
 use crate::profile::ReleaseRetry;
 use crate::seam::{Rare, Task};
+use alloc::sync::Arc;
 
 /// A release under way, of an instance that held the resource or may have left something behind.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Release {
     pub(super) token: Token,
+    /// What the next holder is to be handed, if it changed.
+    lvb: Option<Arc<[u8]>>,
     /// What is written into the own block; `None` where there is nothing to say.
     block: Option<HostBlock>,
     /// The leader as this instance wrote it or found itself in it; `None` if it does not know.
     last: Option<Leader>,
+    /// Whether the leader is to be set free.
+    frees: bool,
+    /// Whether the block must be written before it goes on.
+    strict: bool,
     step: Step,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Step {
+    Lvb(Running),
     Block(Running),
     Read(Running),
     Free(Running),
@@ -44,20 +53,56 @@ pub(super) enum Released {
 impl Release {
     /// Release of something held: the block of the winning ballot gets the flag.
     pub(super) fn new(token: Token, block: Option<HostBlock>, last: Option<Leader>) -> Release {
-        Release { token, block, last, step: Step::Idle }
+        Release { token, lvb: None, block, last, frees: true, strict: false, step: Step::Idle }
+    }
+
+    /// Writes these bytes into the LVB first.
+    pub(super) fn handing_on(self, lvb: Option<Arc<[u8]>>) -> Release {
+        Release { lvb, ..self }
+    }
+
+    /// Writes the block and leaves the leader alone: of what is held shared.
+    pub(super) fn of_block_alone(self) -> Release {
+        Release { frees: false, ..self }
+    }
+
+    /// Does not go on unless the block is written.
+    pub(super) fn strictly(self) -> Release {
+        Release { strict: true, ..self }
+    }
+
+    /// The block that it writes.
+    pub(super) fn block(&self) -> Option<&HostBlock> {
+        self.block.as_ref()
+    }
+
+    /// Whether the block was written, or there is none: only the leader is left.
+    pub(super) fn is_at_leader(&self) -> bool {
+        matches!(self.step, Step::Read(_) | Step::Free(_))
     }
 
     /// The I/O that it waits for.
     pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
         match &mut self.step {
-            Step::Block(io) | Step::Read(io) | Step::Free(io) => Some(io),
+            Step::Lvb(io) | Step::Block(io) | Step::Read(io) | Step::Free(io) => Some(io),
             Step::Idle => None,
         }
     }
 
     /// Begins, or begins again.
     pub(super) fn start(&mut self, task: Task, cx: &mut Cx<'_>) {
-        self.step = match &self.block {
+        self.step = match &self.lvb {
+            Some(value) => {
+                let offset = self.token.place.offset + self.token.geometry.lvb_offset();
+                let op = Op::write(self.token.place.disk, offset, self.token.sector(), SectorKind::Lvb, value.clone());
+                Step::Lvb(cx.start(task, op, self.timeout()))
+            }
+            None => self.write_block(task, cx),
+        };
+    }
+
+    fn write_block(&self, task: Task, cx: &mut Cx<'_>) -> Step {
+        match &self.block {
             Some(block) => {
                 let offset = self.token.block_offset();
                 let op = Op::write(
@@ -70,7 +115,7 @@ impl Release {
                 Step::Block(cx.start(task, op, self.timeout()))
             }
             None => self.read_leader(task, cx),
-        };
+        }
     }
 
     fn timeout(&self) -> Span {
@@ -90,8 +135,21 @@ impl Release {
             ReleaseRetry::UntilDone => why.is_io(),
         };
         match core::mem::replace(&mut self.step, Step::Idle) {
+            // "A failed write is only logged"; but one that may still land would overwrite what the next holder writes.
+            Step::Lvb(_) => match ended {
+                Err(why) if cx.config.profile.release_retry == ReleaseRetry::UntilDone && why.is_io() => {
+                    Some(Released::Again(why))
+                }
+                _ => {
+                    self.lvb = None;
+                    self.step = self.write_block(task, cx);
+                    None
+                }
+            },
             Step::Block(_) => match ended {
-                Err(why) if retried(why, cx) => Some(Released::Again(why)),
+                Err(why) if retried(why, cx) || self.strict => Some(Released::Again(why)),
+                Ok(_) if !self.frees => Some(Released::Done(Ok(()))),
+                Err(why) if !self.frees => Some(Released::Done(Err(why))),
                 // "Failure ignored."
                 _ => {
                     self.step = self.read_leader(task, cx);
@@ -159,7 +217,7 @@ impl Visit for Release {
     fn visit(&mut self, numbers: &mut dyn Numbers) {
         self.token.visit(numbers);
         if let Some(block) = &mut self.block {
-            block.visit(numbers);
+            block.visit_of(self.token.host, numbers);
         }
         if let Some(last) = &mut self.last {
             last.visit(numbers);

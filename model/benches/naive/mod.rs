@@ -4,7 +4,7 @@
 //! Time stands still, so that only the I/O of the resource goes on. Nothing is made canonical, so the space has no end:
 //! whoever measures stops after so many states.
 
-use lease_core::seam::{DiskId, Request, Task};
+use lease_core::seam::{DiskId, Request, Task, Terms};
 use model::action::Action;
 use model::illegal::Due;
 use model::setup::{Host, LockspaceIx, Process, Setup};
@@ -105,7 +105,12 @@ impl Naive {
         }
         let resource = &setup.resources[0];
         for host in world.hosts().collect::<Vec<_>>() {
-            let request = Request::Acquire { lockspace: space.name, resource: resource.name, place: resource.place };
+            let request = Request::Acquire {
+                lockspace: space.name,
+                resource: resource.name,
+                place: resource.place,
+                terms: Terms::default(),
+            };
             step(&mut world, at, Action::Ask { host, process: Some(Process(0)), request });
         }
         Naive { start: world }

@@ -13,6 +13,7 @@ use crate::instant::Instant;
 use crate::setup::{Host, ResourceIx, Setup};
 use lease_core::format::{Leader, Sector, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver};
+use lease_core::seam::Mode;
 
 /// How many versions of a resource are remembered. No host's memory of a leader survives so many acquires.
 const REMEMBERED: usize = 64;
@@ -29,7 +30,12 @@ struct Commit {
 struct Commits {
     /// Oldest version first.
     known: Vec<Commit>,
+    /// The highest version that anybody was granted, and that anybody was granted for himself. Those who share were
+    /// granted different versions, and may be told of them in any order.
     granted: Lver,
+    alone: Lver,
+    /// What each host was granted last: its processes may share that, or one adopt it from another.
+    by_host: Vec<Lver>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -37,7 +43,8 @@ pub(super) struct Agreement(Vec<Commits>);
 
 impl Agreement {
     pub(super) fn new(setup: &Setup) -> Agreement {
-        Agreement(vec![Commits::default(); setup.resources.len()])
+        let commits = Commits { by_host: vec![Lver(0); setup.hosts.len()], ..Commits::default() };
+        Agreement(vec![commits; setup.resources.len()])
     }
 
     pub(super) fn written(&mut self, at: Instant, written: &Written, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
@@ -98,10 +105,32 @@ impl Agreement {
         Ok(())
     }
 
-    pub(super) fn see(&mut self, at: Instant, happening: &Happening, facts: &Facts<'_>) -> Verdict {
-        let Happening::UseBegins { host, process, resource, lver } = happening else { return Ok(()) };
+    pub(super) fn see(&mut self, at: Instant, happening: &Happening, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+        let (host, process, resource, lver, mode) = match happening {
+            Happening::UseBegins { host, process, resource, lver, mode } => (host, process, resource, lver, *mode),
+            Happening::UseChanges { host, process, resource, lver, mode: mode @ Mode::Exclusive } => {
+                (host, process, resource, lver, *mode)
+            }
+            Happening::Down { host, .. } | Happening::DaemonDown { host } => {
+                self.0.iter_mut().for_each(|commits| commits.by_host[usize::from(host.0)] = Lver(0));
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         let commits = &mut self.0[usize::from(resource.0)];
-        let before = std::mem::replace(&mut commits.granted, *lver);
+        let by_host = std::mem::replace(&mut commits.by_host[usize::from(host.0)], *lver);
+        // The daemon has it already: for another process that shares it, for one that left it behind, or because a
+        // conversion to shared was refused.
+        let refused = matches!(happening, Happening::UseChanges { .. });
+        let again = mode == Mode::Shared || refused || ledger.host(*host).adopts(*process, *resource);
+        if by_host == *lver && again {
+            return Ok(());
+        }
+        let before = if mode == Mode::Shared { commits.alone } else { commits.granted };
+        commits.granted = commits.granted.max(*lver);
+        if mode == Mode::Exclusive {
+            commits.alone = commits.alone.max(*lver);
+        }
         if *lver > before {
             return Ok(());
         }

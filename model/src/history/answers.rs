@@ -2,16 +2,16 @@
 
 use super::calm::damages;
 use super::facts::{Area, Facts};
-use super::ledger::{Client, Ended, HostLedger, Ledger, Phase};
+use super::ledger::{Client, Ended, Hold, HostLedger, Ledger, Phase};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, Process, ResourceIx, Setup};
 use lease_core::Refusal;
-use lease_core::format::{Name, SectorKind};
-use lease_core::numbers::{Generation, HostId, Lver, Time};
-use lease_core::seam::{Answer, ClientId, Request};
+use lease_core::format::SectorKind;
+use lease_core::numbers::{Generation, HostId, Time};
+use lease_core::seam::{Answer, ClientId, Holding, Request};
 
 /// How many owners of the past are remembered for each resource.
 const REMEMBERED: usize = 16;
@@ -132,11 +132,7 @@ impl Answers {
             }
             (Request::Inquire, Ok(Answer::Held(held))) => {
                 if let Some(process) = process {
-                    let held = |lockspace: &Name, resource: &Name, lver: Lver| {
-                        held.iter().any(|(space, name, version)| {
-                            space.same(lockspace) && name.same(resource) && *version == lver
-                        })
-                    };
+                    let held = |hold: &Hold| held.iter().any(|holding| is_that(holding, hold, facts));
                     return every_hold_is_known(at, host, process, held, ledger, facts);
                 }
             }
@@ -158,11 +154,11 @@ impl Answers {
 pub(super) fn compare_holdings(
     at: Instant,
     host: Host,
-    holdings: impl Iterator<Item = (ClientId, Name, Name, Lver)> + Clone,
+    holdings: impl Iterator<Item = (ClientId, Holding)> + Clone,
     ledger: &Ledger,
     facts: &Facts<'_>,
 ) -> Verdict {
-    for (client, lockspace, resource, lver) in holdings.clone() {
+    for (client, Holding { lockspace, resource, lver, .. }) in holdings.clone() {
         let process = Process(client.0);
         let Some(resource) = facts.resource_named(&lockspace, &resource) else { continue };
         let state = ledger.host(host);
@@ -183,14 +179,20 @@ pub(super) fn compare_holdings(
         }
     }
     for hold in ledger.holds_of(host) {
-        let known = |lockspace: &Name, resource: &Name, lver: Lver| {
-            holdings.clone().any(|(client, space, name, version)| {
-                client.0 == hold.process.0 && space.same(lockspace) && name.same(resource) && version == lver
-            })
+        let known = |hold: &Hold| {
+            holdings.clone().any(|(client, holding)| client.0 == hold.process.0 && is_that(&holding, hold, facts))
         };
         every_hold_is_known(at, host, hold.process, known, ledger, facts)?;
     }
     Ok(())
+}
+
+/// Whether this is what a process was told, with the mode that it believes in.
+fn is_that(holding: &Holding, hold: &Hold, facts: &Facts<'_>) -> bool {
+    let (lockspace, resource) = (facts.lockspace(hold.lockspace), facts.resource(hold.resource));
+    holding.lockspace.same(&lockspace.name)
+        && holding.resource.same(&resource.name)
+        && (holding.lver, holding.mode) == (hold.lver, hold.mode)
 }
 
 /// Each hold of a process that its present daemon granted is one that the daemon `knows`.
@@ -198,7 +200,7 @@ fn every_hold_is_known(
     at: Instant,
     host: Host,
     process: Process,
-    knows: impl Fn(&Name, &Name, Lver) -> bool,
+    knows: impl Fn(&Hold) -> bool,
     ledger: &Ledger,
     facts: &Facts<'_>,
 ) -> Verdict {
@@ -207,8 +209,12 @@ fn every_hold_is_known(
         let granted_by_this_daemon =
             ledger.life_behind(hold).is_some_and(|life| matches!(life.phase, Phase::Joined | Phase::Killing { .. }));
         let connected = state.client(hold.process).is_some_and(|client| client.alive && !client.hung_up);
-        let (lockspace, resource) = (facts.lockspace(hold.lockspace), facts.resource(hold.resource));
-        if granted_by_this_daemon && connected && !knows(&lockspace.name, &resource.name, hold.lver) {
+        // While a command of the process is under way the daemon may be ahead of what the process was told.
+        let converting = state
+            .requests
+            .iter()
+            .any(|asked| asked.process == Some(hold.process) && matches!(asked.request, Request::Convert { .. }));
+        if granted_by_this_daemon && connected && !converting && !knows(hold) {
             let what = format!(
                 "{} was told that it holds version {} of {}, but the daemon of {} does not hold it for it",
                 facts.process(host, hold.process),

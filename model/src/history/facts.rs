@@ -91,6 +91,7 @@ impl<'a> Facts<'a> {
             Area::Resource(_) if index == 0 => SectorKind::Leader,
             Area::Resource(_) if index == 1 => SectorKind::Request,
             Area::Resource(_) if index < geometry.max_hosts() + 2 => SectorKind::HostBlock(HostId(index - 1)),
+            Area::Resource(_) if offset - start == geometry.lvb_offset() => SectorKind::Lvb,
             _ => SectorKind::Unused,
         };
         Some(Spot { area, kind, geometry, aligned })

@@ -9,7 +9,7 @@ use crate::instant::Instant;
 use crate::setup::{Host, LockspaceIx, Process, ResourceIx, Setup};
 use lease_core::format::SectorKind;
 use lease_core::numbers::{Generation, HostId, Lver, Second, Time};
-use lease_core::seam::{DiskId, Event, LsId, Request, Signal, Slot, Task};
+use lease_core::seam::{DiskId, Event, LsId, Mode, Request, Signal, Slot, Task};
 use sim_disk::{IoId, PathState};
 
 /// How far one daemon's use of a lockspace is.
@@ -78,6 +78,7 @@ pub(super) struct Hold {
     pub(super) process: Process,
     pub(super) resource: ResourceIx,
     pub(super) lver: Lver,
+    pub(super) mode: Mode,
     pub(super) lockspace: LockspaceIx,
     /// The generation under which it was granted.
     pub(super) generation: Generation,
@@ -96,6 +97,10 @@ pub(super) struct Client {
     pub(super) last_kill: Time,
     /// What it stopped using without a release that was answered as done: the daemon may hold that for it.
     pub(super) left_behind: Vec<ResourceIx>,
+    /// What it acquired to outlive it.
+    persistent: Vec<ResourceIx>,
+    /// What it was granted last, if that was an orphan.
+    adopted: Option<ResourceIx>,
 }
 
 /// An I/O whose completion a daemon waits for.
@@ -131,6 +136,8 @@ pub(super) struct HostLedger {
     pub(super) clients: Vec<Client>,
     pub(super) under_way: Vec<UnderWay>,
     pub(super) requests: Vec<Asked>,
+    /// What the daemon may hold for clients that are gone.
+    pub(super) orphans: Vec<ResourceIx>,
 }
 
 impl HostLedger {
@@ -153,6 +160,11 @@ impl HostLedger {
     /// The life in a lockspace that is not over.
     pub(super) fn current(&self, lockspace: LockspaceIx) -> Option<&Life> {
         self.lives.iter().find(|life| life.lockspace == lockspace && !life.is_over())
+    }
+
+    /// Whether a process was granted what another had left behind.
+    pub(super) fn adopts(&self, process: Process, resource: ResourceIx) -> bool {
+        self.client(process).is_some_and(|client| client.adopted == Some(resource))
     }
 
     pub(super) fn client(&self, process: Process) -> Option<&Client> {
@@ -262,16 +274,36 @@ impl Ledger {
                 if let (Request::Release { lockspace, resource }, Ok(_), Some(process)) = (request, result, process)
                     && let Some(released) = facts.resource_named(lockspace, resource)
                 {
-                    host.client_mut(*process).left_behind.retain(|resource| *resource != released);
+                    let client = host.client_mut(*process);
+                    client.left_behind.retain(|resource| *resource != released);
+                    client.persistent.retain(|resource| *resource != released);
+                }
+                if let (Request::Acquire { lockspace, resource, terms, .. }, Ok(_), Some(process)) =
+                    (request, result, process)
+                    && let Some(acquired) = facts.resource_named(lockspace, resource)
+                {
+                    let adopted = host.orphans.contains(&acquired).then_some(acquired);
+                    host.orphans.retain(|orphan| *orphan != acquired);
+                    host.client_mut(*process).adopted = adopted;
+                    if terms.persistent {
+                        host.client_mut(*process).persistent.push(acquired);
+                    }
                 }
             }
-            Happening::UseBegins { host, process, resource, lver } => {
+            Happening::UseBegins { host, process, resource, lver, mode } => {
                 let lockspace = facts.resource(*resource).lockspace;
                 let ledger = self.host_mut(*host);
                 let generation = ledger.current(lockspace).map_or(Generation(0), |life| life.generation);
                 ledger.client_mut(*process).left_behind.retain(|left| left != resource);
-                let (host, process, resource, lver) = (*host, *process, *resource, *lver);
-                self.holds.push(Hold { host, process, resource, lver, lockspace, generation });
+                let (host, process, resource, lver, mode) = (*host, *process, *resource, *lver, *mode);
+                self.holds.push(Hold { host, process, resource, lver, mode, lockspace, generation });
+            }
+            Happening::UseChanges { host, process, resource, lver, mode } => {
+                let changed = (*host, *process, *resource);
+                let is_it = |hold: &&mut Hold| (hold.host, hold.process, hold.resource) == changed;
+                if let Some(hold) = self.holds.iter_mut().find(is_it) {
+                    (hold.lver, hold.mode) = (*lver, *mode);
+                }
             }
             Happening::UseEnds { host, process, resource, .. } => {
                 let ended = (*host, *process, *resource);
@@ -297,7 +329,10 @@ impl Ledger {
             }
             Happening::Ended { host, process } => {
                 let host = self.host_mut(*host);
-                host.client_mut(*process).alive = false;
+                let client = host.client_mut(*process);
+                client.alive = false;
+                let left = std::mem::take(&mut client.persistent);
+                host.orphans.extend(left);
                 host.requests.retain(|asked| asked.process != Some(*process));
             }
             Happening::HungUp { host, process } => {
@@ -461,6 +496,7 @@ impl Ledger {
         host.daemon = false;
         host.under_way.clear();
         host.requests.clear();
+        host.orphans.clear();
         for life in host.lives.iter_mut().filter(|life| !life.is_over()) {
             life.id = None;
             life.phase = Phase::Dead;

@@ -5,7 +5,7 @@
 //! calls [`History::pass`] before time moves, and what would be overdue on the way is found at its very moment.
 //!
 //! It refuses to influence anything: no engine and no explorer ever reads it back, except to stop. After the first
-//! violation it only counts. Not judged here are value blocks and host events, which this world does not have.
+//! violation it only counts.
 //!
 //! **The contract.** For each step: [`History::pass`] to the moment of the step, then [`History::see`] for each
 //! happening in order, with [`Facts`] as they are after the step's changes to disks and clocks. Path `h` of each disk
@@ -31,6 +31,7 @@ mod property;
 mod residue;
 mod sectors;
 mod status;
+mod value;
 mod violation;
 mod written;
 mod zombie;
@@ -46,9 +47,8 @@ pub use violation::Violation;
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, ResourceIx, Setup};
-use lease_core::format::{Name, Sector};
-use lease_core::numbers::Lver;
-use lease_core::seam::ClientId;
+use lease_core::format::Sector;
+use lease_core::seam::{ClientId, Holding};
 use ledger::Ledger;
 use violation::Verdict;
 use written::Written;
@@ -62,6 +62,7 @@ pub struct History {
     calm: calm::Calm,
     status: status::Status,
     answers: answers::Answers,
+    value: value::Values,
     progress: progress::Progress,
     counter: counts::Counter,
     violation: Option<Violation>,
@@ -79,6 +80,7 @@ impl History {
             calm: calm::Calm::new(setup),
             status: status::Status::default(),
             answers: answers::Answers::new(setup),
+            value: value::Values::new(setup),
             progress: progress::Progress::default(),
             counter: counts::Counter::new(setup),
             violation: None,
@@ -147,12 +149,13 @@ impl History {
         host_id::see(at, happening, &self.ledger, facts)?;
         life::see(at, happening, &self.ledger, facts)?;
         self.generations.see(at, happening, &self.ledger, facts)?;
-        self.agreement.see(at, happening, facts)?;
+        self.agreement.see(at, happening, &self.ledger, facts)?;
         killing::see(at, happening, &self.ledger, facts)?;
         durable::see(at, happening, &self.ledger, facts)?;
         self.calm.see(at, happening, ended, &self.ledger, facts)?;
         self.status.see(at, happening, ended, &self.ledger, facts)?;
         self.answers.see(at, happening, ended, &self.ledger, facts)?;
+        self.value.see(at, happening, &self.ledger, facts)?;
         self.progress.see(at, happening);
         if moves_deadlines(happening) {
             self.due = None;
@@ -166,7 +169,7 @@ impl History {
         &mut self,
         at: Instant,
         host: Host,
-        holdings: impl Iterator<Item = (ClientId, Name, Name, Lver)> + Clone,
+        holdings: impl Iterator<Item = (ClientId, Holding)> + Clone,
         facts: &Facts<'_>,
     ) {
         if self.violation.is_none() {

@@ -34,7 +34,7 @@ macro_rules! properties {
 
 properties! {
     Exclusion "I-EX"
-        "Of the processes that were told they hold a resource, at most one is executing at any instant."
+        "Of the processes that were told they hold a resource, at most one is executing at any instant, or all of them share it."
     HostId "I-HOSTID"
         "At most one running daemon believes that it owns a host id of a lockspace."
     Deadline "I-WD"
@@ -50,7 +50,7 @@ properties! {
     Zombie "I-ZOMBIE"
         "A daemon that considers its lockspace lost takes no more leases in it, and one that left it writes nothing there."
     Sector "I-SECTOR"
-        "A host writes one sector at a time: its own delta lease, its own block, a leader or a request, and nothing else."
+        "A host writes one sector at a time: its own delta lease, its own block, a leader, a request or a value, and nothing else."
     Life "I-LIFE"
         "No slot is used again while its I/O is under way, and no lockspace has two renewal loops on one host."
     Progress "I-PROG"
@@ -63,6 +63,8 @@ properties! {
         "The reported states of hosts are what the rules make of the records that were read."
     Format "I-FMT"
         "Every sector that is written decodes by the format of its place, with the right names, sizes and checksum."
+    Value "I-LVB"
+        "What a holder reads is what the last one wrote that gave up an exclusive hold."
     Answers "I-ANS"
         "Answers are true: success means held, joined or released, and a refusal names a reason that exists."
 }

@@ -29,7 +29,7 @@ fn resources(at: Instant, host: Host, life: &Life, ledger: &Ledger, facts: &Fact
         let Some(leader) = facts.leader(host, resource) else { continue };
         let me = (life.host_id, life.generation);
         let is_held = ledger.holds_of(host).any(|hold| hold.resource == resource);
-        if is_held {
+        if is_held || ledger.host(host).orphans.contains(&resource) {
             continue;
         }
         let released = |lver: Lver| {
@@ -37,6 +37,10 @@ fn resources(at: Instant, host: Host, life: &Life, ledger: &Ledger, facts: &Fact
             own.is_some_and(|block| block.lver >= lver && block.released())
         };
         let mut why = None;
+        let own = facts.block(host, resource, life.host_id);
+        if own.is_some_and(|block| block.mode.shared() && block.mode.generation == life.generation) {
+            why = Some("SHARED in its own block".to_string());
+        }
         if !leader.timestamp.is_free() && (leader.owner_id, leader.owner_generation) == me && !released(leader.lver) {
             why = Some(format!("the leader of version {}", leader.lver));
         }

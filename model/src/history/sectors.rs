@@ -1,12 +1,14 @@
-//! I-SECTOR: a host writes one sector at a time: its own delta lease, its own block, a leader or a request.
+//! I-SECTOR: a host writes one sector at a time: its own delta lease, its own block, a leader, a request or a value.
+//!
+//! Another host's block it may only wipe out, while nobody is in the lockspace under that host id.
 
 use super::facts::{Area, Facts};
-use super::ledger::Ledger;
+use super::ledger::{HostLedger, Ledger};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use super::written::Written;
 use crate::instant::Instant;
-use lease_core::format::SectorKind;
+use lease_core::format::{Sector, SectorKind};
 use lease_core::numbers::HostId;
 use lease_core::seam::Task;
 
@@ -41,7 +43,19 @@ pub(super) fn written(at: Instant, written: &Written, ledger: &Ledger, facts: &F
         }
         (Area::Lockspace(_), SectorKind::Delta(id)) if own(id) => Ok(()),
         (Area::Resource(_), SectorKind::HostBlock(id)) if own(id) => Ok(()),
-        (Area::Resource(_), SectorKind::Leader | SectorKind::Request) => Ok(()),
+        (Area::Resource(_), SectorKind::Leader | SectorKind::Request | SectorKind::Lvb) => Ok(()),
+        (Area::Resource(resource), SectorKind::HostBlock(id)) if written.sector == Sector::Zero => {
+            let lockspace = facts.resource(resource).lockspace;
+            let uses = |state: &HostLedger| {
+                state.current(lockspace).is_some_and(|life| life.host_id == id && life.may_write())
+            };
+            match ledger.hosts().find(|(_, state)| uses(state)) {
+                Some((user, _)) => {
+                    wrong(format!("that is the sector of host id {id}, which {} uses", facts.label(user)))
+                }
+                None => Ok(()),
+            }
+        }
         (_, SectorKind::Delta(id) | SectorKind::HostBlock(id)) => {
             wrong(format!("that is the sector of host id {id}, another's"))
         }

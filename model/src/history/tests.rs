@@ -18,7 +18,8 @@ use lease_core::format::{Bitmap, DeltaLease, Geometry, HostBlock, Leader, Name, 
 use lease_core::numbers::{Generation, HostId, Lver, Mbal, Second, Span, Stamp, Time};
 use lease_core::profile::{Config, Parameters, Profile};
 use lease_core::seam::{
-    Answer, ClientId, DiskId, Event, HostState, HostStatus, LastLife, LsId, Place, Request, Signal, Slot, Task,
+    Answer, ClientId, DiskId, Event, Holding, HostState, HostStatus, LastLife, LsId, Mode, Place, Request, Signal,
+    Slot, Task, Terms,
 };
 use sim_disk::{Completion, Disk, Ending, IoId, PathState, Platter, Run, Sampling, SnapshotId, sector};
 use std::collections::BTreeMap;
@@ -48,7 +49,11 @@ fn join_request(id: u64) -> Request {
 }
 
 fn acquire_request() -> Request {
-    Request::Acquire { lockspace: name("LS"), resource: name("VM"), place: place(AREA) }
+    Request::Acquire { lockspace: name("LS"), resource: name("VM"), place: place(AREA), terms: Terms::default() }
+}
+
+fn holding(lver: u64) -> Holding {
+    Holding { lockspace: name("LS"), resource: name("VM"), lver: Lver(lver), mode: Mode::Exclusive }
 }
 
 fn remove_request() -> Request {
@@ -281,7 +286,7 @@ impl Story {
     }
 
     fn begin(&mut self, host: Host, process: Process, lver: u64) {
-        self.tell(Happening::UseBegins { host, process, resource: VM, lver: Lver(lver) });
+        self.tell(Happening::UseBegins { host, process, resource: VM, lver: Lver(lver), mode: Mode::Exclusive });
     }
 
     fn end(&mut self, host: Host, process: Process, lver: u64) {
@@ -1060,7 +1065,7 @@ fn answers_are_true() {
         move |s: &mut Story| {
             s.join(A, 1);
             s.acquire(A, 1);
-            let held = vec![(name("LS"), name("VM"), Lver(lver))];
+            let held = vec![holding(lver)];
             s.told(A, Some(P), Request::Inquire, Ok(Answer::Held(held)));
         }
     };
@@ -1071,7 +1076,7 @@ fn answers_are_true() {
 #[test]
 fn engines_hold_what_their_clients_were_told() {
     let compare = |s: &mut Story, held: &[(u8, u64)]| {
-        let lines = held.iter().map(|(client, lver)| (ClientId(*client), name("LS"), name("VM"), Lver(*lver)));
+        let lines = held.iter().map(|(client, lver)| (ClientId(*client), holding(*lver)));
         s.with_facts(|history, at, facts| history.compare_holdings(at, A, lines, facts));
     };
     holds("the same", |s| {

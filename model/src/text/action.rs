@@ -13,11 +13,12 @@ use super::words::{EndingWords, Hex, PartWords, PathWords, RequestWords, TaskWor
 use crate::action::{Action, Part};
 use crate::setup::{Host, Process, Setup};
 use lease_core::format::Name;
-use lease_core::numbers::HostId;
-use lease_core::seam::{DiskId, LsId, Place, Request, Task};
+use lease_core::numbers::{HostId, Lver};
+use lease_core::seam::{DiskId, LsId, Mode, Orphan, Place, Request, Task, Terms};
 use sim_disk::{Ending, IoId, Landing, PathState, Sampling, SnapshotId};
 use std::fmt::Write;
 use std::str::{FromStr, SplitAsciiWhitespace};
+use std::sync::Arc;
 
 impl Action {
     /// The action as a trace says it, without its time: one line, from which [`Action::parse`] makes the same action.
@@ -132,7 +133,7 @@ fn spell_out(text: &mut String, request: &Request, host: Host, setup: &Setup) {
                 add("place", spelled(*place));
             }
         }
-        Request::Acquire { lockspace, resource, place }
+        Request::Acquire { lockspace, resource, place, .. }
             if known_acquire(setup, lockspace, resource) != Some(*place) =>
         {
             add("place", spelled(*place));
@@ -156,6 +157,20 @@ impl<'a> Words<'a> {
     /// The next word, if there is one, without moving on.
     fn peek(&self) -> Option<&'a str> {
         self.0.clone().next()
+    }
+
+    /// Moves on if this word comes next.
+    fn follows(&mut self, word: &str) -> bool {
+        let follows = self.peek() == Some(word);
+        if follows {
+            self.0.next();
+        }
+        follows
+    }
+
+    fn hex(&mut self) -> Result<Arc<[u8]>, String> {
+        let word = self.word("bytes in hex digits, or -")?;
+        bytes(word).map(Arc::from).ok_or_else(|| expected("bytes in hex digits, or -", word))
     }
 
     fn number<T: FromStr>(&mut self, what: &str) -> Result<T, String> {
@@ -230,8 +245,7 @@ fn parse_disk(words: &mut Words<'_>, disk: DiskId) -> Result<Action, String> {
         "rollback" => Ok(Action::Rollback { disk }),
         "edit" => {
             let offset = words.number("a byte offset")?;
-            let word = words.word("bytes in hex digits, or -")?;
-            let bytes = bytes(word).ok_or_else(|| expected("bytes in hex digits, or -", word))?;
+            let bytes = words.hex()?;
             Ok(Action::Edit { disk, offset, bytes: bytes.into() })
         }
         other => Err(expected("io, snapshot, rollback or edit", other)),
@@ -312,19 +326,31 @@ fn parse_request(words: &mut Words<'_>, verb: &str, host: Host, setup: &Setup) -
         }
         "leave" => {
             let name = words.name(space)?;
-            let unused = words.peek() == Some("unused");
-            if unused {
-                words.word("unused")?;
-            }
-            Request::RemLockspace { name, unused }
+            Request::RemLockspace { name, unused: words.follows("unused") }
         }
         "acquire" => {
             let (lockspace, resource) = (words.name(space)?, words.name("the name of a resource")?);
             let known = known_acquire(setup, &lockspace, &resource);
-            let said = Said::of(words, setup, &["place"])?;
+            let flags = terms(words);
+            let said = Said::of(words, setup, &["place", "lver", "num_hosts"])?;
             let place = said.place.or(known).ok_or("expected place=..., for the setup has no such resource")?;
-            Request::Acquire { lockspace, resource, place }
+            let terms = Terms { lver: said.lver.unwrap_or_default(), num_hosts: said.num_hosts.unwrap_or(0), ..flags };
+            Request::Acquire { lockspace, resource, place, terms }
         }
+        "convert" => {
+            let (lockspace, resource) = (words.name(space)?, words.name("the name of a resource")?);
+            let mode = match words.word("shared or exclusive")? {
+                "shared" => Mode::Shared,
+                "exclusive" => Mode::Exclusive,
+                other => return Err(expected("shared or exclusive", other)),
+            };
+            Request::Convert { lockspace, resource, mode, nowait: words.follows("nowait") }
+        }
+        "set-lvb" => {
+            let (lockspace, resource) = (words.name(space)?, words.name("the name of a resource")?);
+            Request::SetLvb { lockspace, resource, value: words.hex()? }
+        }
+        "get-lvb" => Request::GetLvb { lockspace: words.name(space)?, resource: words.name("the name of a resource")? },
         "release" => {
             Request::Release { lockspace: words.name(space)?, resource: words.name("the name of a resource")? }
         }
@@ -334,9 +360,29 @@ fn parse_request(words: &mut Words<'_>, verb: &str, host: Host, setup: &Setup) -
     }))
 }
 
+/// The terms of an acquire that are single words.
+fn terms(words: &mut Words<'_>) -> Terms {
+    let mut terms = Terms::default();
+    while let Some(word) = words.peek() {
+        match word {
+            "shared" => terms.mode = Mode::Shared,
+            "nowait" => terms.nowait = true,
+            "lvb" => terms.lvb = true,
+            "persistent" => terms.persistent = true,
+            "adopt" => terms.orphan = Orphan::Adopted,
+            "adopt-only" => terms.orphan = Orphan::Only,
+            _ => break,
+        }
+        words.0.next();
+    }
+    terms
+}
+
 /// What a line spells out.
 #[derive(Default)]
 struct Said {
+    lver: Option<Lver>,
+    num_hosts: Option<u64>,
     host_id: Option<HostId>,
     io_timeout: Option<u32>,
     place: Option<Place>,
@@ -351,6 +397,8 @@ impl Said {
             let bad = |what: &str| expected(&format!("{key}={what}"), word);
             match key {
                 "host_id" => said.host_id = Some(HostId(value.parse().map_err(|_| bad("a number"))?)),
+                "lver" => said.lver = Some(Lver(value.parse().map_err(|_| bad("a number"))?)),
+                "num_hosts" => said.num_hosts = Some(value.parse().map_err(|_| bad("a number"))?),
                 "io_timeout" => said.io_timeout = Some(value.parse().map_err(|_| bad("seconds"))?),
                 _ => {
                     let place = value

@@ -1,11 +1,11 @@
 //! Happenings as text: one line each, in sanlock's words.
 
-use super::words::{EndingWords, PartWords, PathWords, RequestWords, TaskWords, Word};
+use super::words::{EndingWords, Hex, PartWords, PathWords, RequestWords, TaskWords, Word};
 use crate::action::Part;
 use crate::happening::{Happening, Ping};
 use crate::setup::{Area, Host, Process, ResourceIx, Setup};
 use lease_core::format::{HostBlock, Leader, Sector, SectorKind};
-use lease_core::seam::{Answer, DiskId, Event, LastLife, Rare, Signal, Takeable, WatchdogMessage};
+use lease_core::seam::{Answer, DiskId, Event, LastLife, Mode, Rare, Signal, Takeable, WatchdogMessage};
 use sim_disk::Completion;
 use std::fmt;
 
@@ -75,8 +75,19 @@ impl fmt::Display for Line<'_> {
                     Err(refusal) => write!(f, "{refusal}"),
                 }
             }
-            Happening::UseBegins { host, process, resource, lver } => {
-                write!(f, "{} begins to use {}, lver {lver}", self.who(*host, Some(*process)), self.resource(*resource))
+            Happening::UseBegins { host, process, resource, lver, mode } => {
+                let (who, what) = (self.who(*host, Some(*process)), self.resource(*resource));
+                match mode {
+                    Mode::Exclusive => write!(f, "{who} begins to use {what}, lver {lver}"),
+                    Mode::Shared => write!(f, "{who} begins to share {what}, lver {lver}"),
+                }
+            }
+            Happening::UseChanges { host, process, resource, lver, mode } => {
+                let (who, what) = (self.who(*host, Some(*process)), self.resource(*resource));
+                match mode {
+                    Mode::Exclusive => write!(f, "{who} has {what} for itself now, lver {lver}"),
+                    Mode::Shared => write!(f, "{who} only shares {what} now, lver {lver}"),
+                }
             }
             Happening::UseEnds { host, process, resource, lver } => {
                 write!(f, "{} stops using {}, lver {lver}", self.who(*host, Some(*process)), self.resource(*resource))
@@ -222,10 +233,15 @@ impl Line<'_> {
             Answer::Held(held) if held.is_empty() => f.write_str("nothing is held"),
             Answer::Held(held) => {
                 f.write_str("held:")?;
-                held.iter().try_for_each(|(space, resource, lver)| {
-                    write!(f, " {}:{} lver {lver}", Word(*space), Word(*resource))
+                held.iter().try_for_each(|holding| {
+                    let (space, resource) = (Word(holding.lockspace), Word(holding.resource));
+                    match holding.mode {
+                        Mode::Exclusive => write!(f, " {space}:{resource} lver {}", holding.lver),
+                        Mode::Shared => write!(f, " {space}:{resource} shared"),
+                    }
                 })
             }
+            Answer::Lvb(value) => write!(f, "value {}", Hex(value)),
             Answer::Hosts(hosts) if hosts.is_empty() => f.write_str("no host was ever seen"),
             Answer::Hosts(hosts) => {
                 f.write_str("hosts:")?;
@@ -324,6 +340,13 @@ fn rare_words(rare: Rare) -> &'static str {
         Rare::AnsweredLate => "the answer comes when its time is over",
         Rare::JoinTooOld => "the join took too long to count",
         Rare::FreeWithheld => "too late to set the host id free",
+        Rare::SharedHolderAlive => "others hold it shared",
+        Rare::SharedHolderDead => "a dead host's block still says SHARED",
+        Rare::ShortHoldMet => "another host has it for a moment, look again",
+        Rare::SharedLocally => "shared without I/O, for the host holds it already",
+        Rare::ConversionUndone => "what a conversion won could not be given back yet",
+        Rare::DowngradeRepeated => "the conversion to shared is tried again",
+        Rare::OrphanAdopted => "an orphan is adopted",
     }
 }
 

@@ -12,7 +12,9 @@ use lease_core::Refusal;
 use lease_core::format::{DeltaLease, Geometry, Name};
 use lease_core::numbers::{Generation, HostId, Lver, Second, Span, Stamp, Time};
 use lease_core::profile::{Config, Parameters, Profile};
-use lease_core::seam::{Answer, DiskId, Event, LsId, Place, Request, Slot, Takeable, Task, WatchdogMessage};
+use lease_core::seam::{
+    Answer, DiskId, Event, LsId, Mode, Orphan, Place, Request, Slot, Takeable, Task, Terms, WatchdogMessage,
+};
 use proptest::prelude::*;
 use sim_disk::{Completion, Ending, IoId, Landing, PathState, Sampling, SnapshotId};
 
@@ -76,8 +78,12 @@ fn actions_are_short_lines() {
     assert_eq!(said("A stall worker 2"), Action::Stall { host, part: Part::Task(Task::Worker(2)) });
     assert_eq!(said("A path d1 errno 5"), Action::SetPath { host, disk: DiskId(1), state: PathState::Failing(5) });
     assert_eq!(said("d0 edit 512 -"), Action::Edit { disk, offset: 512, bytes: Vec::new().into() });
-    let acquire =
-        Request::Acquire { lockspace: name("LS"), resource: name("R1"), place: Place { disk: D, offset: 2 * MIB } };
+    let acquire = Request::Acquire {
+        lockspace: name("LS"),
+        resource: name("R1"),
+        place: Place { disk: D, offset: 2 * MIB },
+        terms: Terms::default(),
+    };
     assert_eq!(said("A.1 acquire LS R1"), Action::Ask { host, process: Some(process), request: acquire });
     let join = |host_id, io_timeout| {
         let place = Place { disk: D, offset: 0 };
@@ -194,7 +200,13 @@ fn happenings_are_told_in_the_words_of_sanlock() {
         result: Ok(Answer::Hosts(Vec::new())),
     };
     assert_eq!(told(joined), "A agent is told: hosts LS: no host was ever seen");
-    let begins = Happening::UseBegins { host: A, process: Process(1), resource: ResourceIx(0), lver: Lver(1) };
+    let begins = Happening::UseBegins {
+        host: A,
+        process: Process(1),
+        resource: ResourceIx(0),
+        lver: Lver(1),
+        mode: Mode::Exclusive,
+    };
     assert_eq!(told(begins), "A.1 begins to use R1, lver 1");
     let armed = WatchdogMessage::Arm { renewal: Second(1_000), expire: Second(1_080) };
     let heard = Happening::Watchdog { host: A, lockspace: LsId(0), message: armed };
@@ -237,17 +249,32 @@ fn part() -> impl Strategy<Value = Part> {
     prop_oneof![task().prop_map(Part::Task), Just(Part::Daemon), Just(Part::Wdmd), Just(Part::Host)]
 }
 
+fn mode() -> impl Strategy<Value = Mode> {
+    prop_oneof![Just(Mode::Exclusive), Just(Mode::Shared)]
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let orphan = prop_oneof![Just(Orphan::Refused), Just(Orphan::Adopted), Just(Orphan::Only)];
+    let number = prop_oneof![Just(0), any::<u64>()];
+    (mode(), number.clone(), any::<[bool; 3]>(), orphan, number).prop_map(|(mode, lver, said, orphan, num_hosts)| {
+        let [nowait, lvb, persistent] = said;
+        Terms { mode, lver: Lver(lver), nowait, lvb, persistent, orphan, num_hosts }
+    })
+}
+
 fn request() -> impl Strategy<Value = Request> {
     prop_oneof![
         (any_name(), prop_oneof![1..3_u64, any::<u64>()], place(), prop_oneof![Just(10), any::<u32>()]).prop_map(
             |(name, id, place, io_timeout)| Request::AddLockspace { name, host_id: HostId(id), place, io_timeout }
         ),
         (any_name(), any::<bool>()).prop_map(|(name, unused)| Request::RemLockspace { name, unused }),
-        (any_name(), any_name(), place()).prop_map(|(lockspace, resource, place)| Request::Acquire {
-            lockspace,
-            resource,
-            place
-        }),
+        (any_name(), any_name(), place(), terms())
+            .prop_map(|(lockspace, resource, place, terms)| { Request::Acquire { lockspace, resource, place, terms } }),
+        (any_name(), any_name(), mode(), any::<bool>())
+            .prop_map(|(lockspace, resource, mode, nowait)| { Request::Convert { lockspace, resource, mode, nowait } }),
+        (any_name(), any_name(), prop::collection::vec(any::<u8>(), 0..20))
+            .prop_map(|(lockspace, resource, value)| Request::SetLvb { lockspace, resource, value: value.into() }),
+        (any_name(), any_name()).prop_map(|(lockspace, resource)| Request::GetLvb { lockspace, resource }),
         (any_name(), any_name()).prop_map(|(lockspace, resource)| Request::Release { lockspace, resource }),
         Just(Request::Inquire),
         any_name().prop_map(|lockspace| Request::GetHosts { lockspace }),

@@ -2,7 +2,8 @@
 
 use crate::action::Part;
 use lease_core::format::Name;
-use lease_core::seam::{LsId, Request, Task};
+use lease_core::numbers::Lver;
+use lease_core::seam::{LsId, Mode, Orphan, Request, Task, Terms};
 use sim_disk::{Ending, PathState};
 use std::fmt;
 
@@ -140,12 +141,47 @@ impl fmt::Display for RequestWords<'_> {
             Request::AddLockspace { name, .. } => write!(f, "join {}", Word(*name)),
             Request::RemLockspace { name, unused: false } => write!(f, "leave {}", Word(*name)),
             Request::RemLockspace { name, unused: true } => write!(f, "leave {} unused", Word(*name)),
-            Request::Acquire { lockspace, resource, .. } => {
-                write!(f, "acquire {} {}", Word(*lockspace), Word(*resource))
+            Request::Acquire { lockspace, resource, terms, .. } => {
+                write!(f, "acquire {} {}{}", Word(*lockspace), Word(*resource), TermWords(*terms))
             }
+            Request::Convert { lockspace, resource, mode, nowait } => {
+                let mode = match mode {
+                    Mode::Exclusive => "exclusive",
+                    Mode::Shared => "shared",
+                };
+                let nowait = if *nowait { " nowait" } else { "" };
+                write!(f, "convert {} {} {mode}{nowait}", Word(*lockspace), Word(*resource))
+            }
+            Request::SetLvb { lockspace, resource, value } => {
+                write!(f, "set-lvb {} {} {}", Word(*lockspace), Word(*resource), Hex(value))
+            }
+            Request::GetLvb { lockspace, resource } => write!(f, "get-lvb {} {}", Word(*lockspace), Word(*resource)),
             Request::Release { lockspace, resource } => write!(f, "release {} {}", Word(*lockspace), Word(*resource)),
             Request::Inquire => f.write_str("inquire"),
             Request::GetHosts { lockspace } => write!(f, "hosts {}", Word(*lockspace)),
         }
+    }
+}
+
+/// The terms of an acquire that are not the usual ones, each with a blank before it.
+struct TermWords(Terms);
+
+impl fmt::Display for TermWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Terms { mode, lver, nowait, lvb, persistent, orphan, num_hosts } = self.0;
+        let mut word = |said: bool, word: &str| if said { write!(f, " {word}") } else { Ok(()) };
+        word(mode == Mode::Shared, "shared")?;
+        word(nowait, "nowait")?;
+        word(lvb, "lvb")?;
+        word(persistent, "persistent")?;
+        word(orphan == Orphan::Adopted, "adopt")?;
+        word(orphan == Orphan::Only, "adopt-only")?;
+        if lver != Lver(0) {
+            write!(f, " lver={lver}")?;
+        }
+        if num_hosts != 0 {
+            write!(f, " num_hosts={num_hosts}")?;
+        }
+        Ok(())
     }
 }

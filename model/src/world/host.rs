@@ -9,7 +9,7 @@ use crate::instant::Instant;
 use crate::setup::{Host, Process, ResourceIx};
 use lease_core::Engine;
 use lease_core::numbers::{Lver, Numbers, Span, Time, Visit};
-use lease_core::seam::{Input, Request, RequestId, Signal, Task};
+use lease_core::seam::{Input, Mode, Request, RequestId, Signal, Task};
 
 /// How late something may come that became overdue while it could not run.
 pub(super) const CATCH_UP: Span = Span::from_millis(50);
@@ -56,8 +56,19 @@ pub struct ProcessState {
     pub signalled: Option<Signal>,
     /// How many of its requests are not answered yet.
     pub waiting: u32,
-    /// What it uses, and the versions it was told.
-    pub uses: Vec<(ResourceIx, Lver)>,
+    /// What it uses.
+    pub uses: Vec<Use>,
+}
+
+/// A resource that a process uses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Use {
+    /// Which.
+    pub resource: ResourceIx,
+    /// The version that the process was told.
+    pub lver: Lver,
+    /// The mode in which it uses it.
+    pub mode: Mode,
 }
 
 impl HostState {

@@ -30,7 +30,7 @@ mod stories;
 pub(crate) mod wdmd;
 
 pub use crate::illegal::{Due, Illegal};
-pub use host::{PendingWake, ProcessState};
+pub use host::{PendingWake, ProcessState, Use};
 pub use io::InFlight;
 
 use crate::action::{Action, Part};

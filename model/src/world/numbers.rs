@@ -25,8 +25,8 @@ impl World {
             wdmd.visit(numbers);
         }
         for process in state.processes.iter_mut().flatten() {
-            for (_, lver) in &mut process.uses {
-                numbers.lver(lver);
+            for used in &mut process.uses {
+                numbers.lver(&mut used.lver);
             }
         }
         // The inbox holds requests, exits and answers of wdmd: nothing in them grows.

@@ -4,12 +4,14 @@
 //! host goes down. That its connection breaks, or a signal reaches it, changes nothing: it ends when the explorer says.
 
 use super::World;
-use super::host::{Asked, ProcessState};
+use super::host::{Asked, ProcessState, Use};
 use crate::happening::{Happening, Sink};
 use crate::notice::Notice;
 use crate::setup::{Host, Process};
 use lease_core::Refusal;
-use lease_core::seam::{Answer, ClientId, Input, Request, RequestId, Signal};
+use lease_core::format::Name;
+use lease_core::numbers::Lver;
+use lease_core::seam::{Answer, ClientId, Input, Mode, Request, RequestId, Signal};
 
 /// The connection of a process, or of the administrator's agent.
 fn client_of(process: Option<Process>) -> ClientId {
@@ -19,15 +21,22 @@ fn client_of(process: Option<Process>) -> ClientId {
 impl World {
     pub(super) fn ask<S: Sink>(&mut self, host: Host, process: Option<Process>, request: &Request, sink: &mut S) {
         if let Some(process) = process {
-            // A process stops using before it releases. If the release is refused it does not start again.
-            if let Request::Release { lockspace, resource, .. } = request
-                && let Some(resource) = self.setup.resource_named(lockspace, resource)
-            {
-                let state = self.host_mut(host).process_mut(process).expect("it was found alive");
-                if let Some(index) = state.uses.iter().position(|(used, _)| *used == resource) {
-                    let (_, lver) = state.uses.remove(index);
-                    self.emit(&Happening::UseEnds { host, process, resource, lver }, sink);
+            match request {
+                // A process stops using before it releases. If the release is refused it does not start again.
+                Request::Release { lockspace, resource } => {
+                    if let Some(resource) = self.setup.resource_named(lockspace, resource) {
+                        let state = self.host_mut(host).process_mut(process).expect("it was found alive");
+                        if let Some(index) = state.uses.iter().position(|used| used.resource == resource) {
+                            let Use { lver, .. } = state.uses.remove(index);
+                            self.emit(&Happening::UseEnds { host, process, resource, lver }, sink);
+                        }
+                    }
                 }
+                // It stops writing before it asks to share.
+                Request::Convert { lockspace, resource, mode: Mode::Shared, .. } => {
+                    self.change_use(host, process, (lockspace, resource), Mode::Shared, None, sink);
+                }
+                _ => {}
             }
             self.host_mut(host).process_mut(process).expect("it was found alive").waiting += 1;
         }
@@ -47,8 +56,21 @@ impl World {
             return;
         }
         let granted = match (&request, &result) {
-            (Request::Acquire { lockspace, resource, .. }, Ok(Answer::Acquired { lver })) => {
-                self.setup.resource_named(lockspace, resource).map(|resource| (resource, *lver))
+            (Request::Acquire { lockspace, resource, terms, .. }, Ok(Answer::Acquired { lver })) => {
+                let found = self.setup.resource_named(lockspace, resource);
+                found.map(|resource| Use { resource, lver: *lver, mode: terms.mode })
+            }
+            _ => None,
+        };
+        let converted = match (&request, &result) {
+            (Request::Convert { lockspace, resource, mode, .. }, Ok(Answer::Acquired { lver })) => {
+                Some((*lockspace, *resource, *mode, Some(*lver)))
+            }
+            // Refused means that it is as it was.
+            (Request::Convert { lockspace, resource, mode: Mode::Shared, .. }, Err(why))
+                if *why != Refusal::Already && *why != Refusal::NotFound =>
+            {
+                Some((*lockspace, *resource, Mode::Exclusive, None))
             }
             _ => None,
         };
@@ -60,11 +82,37 @@ impl World {
         let Some(process) = process else { return };
         let state = self.host_mut(host).process_mut(process).expect("only a living process awaits an answer");
         state.waiting -= 1;
-        if let Some((resource, lver)) = granted
-            && state.signalled != Some(Signal::Kill)
-        {
-            state.uses.push((resource, lver));
-            self.emit(&Happening::UseBegins { host, process, resource, lver }, sink);
+        if state.signalled == Some(Signal::Kill) {
+            return;
+        }
+        if let Some(begun) = granted {
+            state.uses.push(begun);
+            let Use { resource, lver, mode } = begun;
+            self.emit(&Happening::UseBegins { host, process, resource, lver, mode }, sink);
+        }
+        if let Some((lockspace, resource, mode, lver)) = converted {
+            self.change_use(host, process, (&lockspace, &resource), mode, lver, sink);
+        }
+    }
+
+    /// A process that uses a resource uses it in another mode, or under another version, from here on.
+    fn change_use<S: Sink>(
+        &mut self,
+        host: Host,
+        process: Process,
+        (lockspace, resource): (&Name, &Name),
+        mode: Mode,
+        lver: Option<Lver>,
+        sink: &mut S,
+    ) {
+        let Some(resource) = self.setup.resource_named(lockspace, resource) else { return };
+        let state = self.host_mut(host).process_mut(process).expect("it was found alive");
+        let Some(used) = state.uses.iter_mut().find(|used| used.resource == resource) else { return };
+        let before = *used;
+        (used.mode, used.lver) = (mode, lver.unwrap_or(used.lver));
+        let Use { lver, mode, .. } = *used;
+        if *used != before {
+            self.emit(&Happening::UseChanges { host, process, resource, lver, mode }, sink);
         }
     }
 
@@ -112,7 +160,7 @@ impl World {
     /// A process ends, or its host does, and with it whatever it does with what it holds.
     pub(super) fn end_uses<S: Sink>(&mut self, host: Host, process: Process, sink: &mut S) {
         let state = self.host_mut(host).process_mut(process).expect("it was found alive");
-        for (resource, lver) in std::mem::take(&mut state.uses) {
+        for Use { resource, lver, .. } in std::mem::take(&mut state.uses) {
             self.emit(&Happening::UseEnds { host, process, resource, lver }, sink);
         }
     }

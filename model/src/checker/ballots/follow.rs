@@ -15,7 +15,7 @@ use crate::setup::{Host, LockspaceIx, Process};
 use crate::world::{InFlight, World};
 use lease_core::format::Sector;
 use lease_core::numbers::Span;
-use lease_core::seam::{Request, Task};
+use lease_core::seam::{Request, Task, Terms};
 use sim_disk::{Ending, Landing, Sampling};
 use std::sync::Arc;
 
@@ -320,7 +320,12 @@ impl<S: Sink> Walk<'_, '_, S> {
             if wanted.client == Client::Acquiring && idle {
                 let resource = &self.space.ground.setup.resources[0];
                 let name = self.space.ground.setup.lockspaces[usize::from(self.lockspace.0)].name;
-                let request = Request::Acquire { lockspace: name, resource: resource.name, place: resource.place };
+                let request = Request::Acquire {
+                    lockspace: name,
+                    resource: resource.name,
+                    place: resource.place,
+                    terms: Terms::default(),
+                };
                 self.driver.act(Action::Ask { host, process: Some(Process(0)), request })?;
                 continue;
             }

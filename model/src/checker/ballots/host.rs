@@ -10,7 +10,7 @@ use lease_core::format::{DeltaLease, Geometry, HostBlock, Leader, Name, Sector, 
 use lease_core::numbers::{Generation, HostId, Lver, Numbers, Second, Span, Stamp, Time, Visit};
 use lease_core::seam::{
     Answer, ClientId, Event, Input, IoResult, LastLife, Output, Outputs, Place, ReadData, Request, RequestId, Slot,
-    Task, WatchdogAnswer, WatchdogMessage,
+    Task, Terms, WatchdogAnswer, WatchdogMessage,
 };
 use std::sync::Arc;
 
@@ -324,7 +324,12 @@ impl Ground {
     pub(super) fn ask(&self, host: &mut BallotHost, effects: &mut Effects) {
         host.client = Client::Acquiring;
         let resource = &self.setup.resources[usize::from(self.resource.0)];
-        let request = Request::Acquire { lockspace: self.space().0, resource: resource.name, place: resource.place };
+        let request = Request::Acquire {
+            lockspace: self.space().0,
+            resource: resource.name,
+            place: resource.place,
+            terms: Terms::default(),
+        };
         self.feed(host, NOON, Input::Request { id: REQUEST, client: CLIENT, request }, effects);
         // An answer at once is no acquire: an earlier release is still under way.
         if host.client == Client::Acquiring

@@ -7,7 +7,7 @@ use crate::setup::Setup;
 use lease_core::format::Sector;
 use lease_core::numbers::Second;
 use lease_core::profile::DriftAllowance;
-use lease_core::seam::Request;
+use lease_core::seam::{Request, Terms};
 use std::sync::Arc;
 
 /// The most hosts of a world.
@@ -95,7 +95,7 @@ impl Setting {
             true => (setup.resources[0].name, setup.resources[0].place),
             false => (space.name, space.place),
         };
-        let acquire = Request::Acquire { lockspace: space.name, resource, place };
+        let acquire = Request::Acquire { lockspace: space.name, resource, place, terms: Terms::default() };
         let release = Request::Release { lockspace: space.name, resource };
         let setting = Setting {
             plan,
