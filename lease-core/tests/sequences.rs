@@ -195,3 +195,266 @@ fn leave_frees_the_host_id() {
         assert_eq!(host.join(), Ok(Answer::Joined { generation: Generation(2) }));
     });
 }
+
+/// Shared holds: the sequences measured of the real daemon.
+mod shared {
+    use super::*;
+    use lease_core::Refusal;
+    use lease_core::format::{DeltaLease, HostBlock, ModeBlock};
+    use lease_core::numbers::Stamp;
+
+    const ACQUIRE: &str = "R area, W block 2, R area, W block 2, R area, W leader";
+    const FREE: &str = "R leader, W leader";
+
+    impl Bench {
+        fn acquire_as(&mut self, client: u8, terms: Terms) -> Result<Answer, Refusal> {
+            let place = Place { disk: DiskId(0), offset: MIB };
+            let request = Request::Acquire { lockspace: name("LS"), resource: name("R1"), place, terms };
+            self.input(Input::Request { id: RequestId(0), client: ClientId(client), request });
+            self.until_reply()
+        }
+
+        fn release_as(&mut self, client: u8) -> Result<Answer, Refusal> {
+            let request = Request::Release { lockspace: name("LS"), resource: name("R1") };
+            self.input(Input::Request { id: RequestId(0), client: ClientId(client), request });
+            self.until_reply()
+        }
+
+        fn convert(&mut self, mode: Mode) -> Result<Answer, Refusal> {
+            self.ask(Request::Convert { lockspace: name("LS"), resource: name("R1"), mode, nowait: false });
+            self.until_reply()
+        }
+
+        fn block(&self, host: u64) -> HostBlock {
+            let offset = MIB + Geometry::S512A1M.block_offset(HostId(host));
+            HostBlock::read(self.disk.get(&offset).map_or(&[], |bytes| bytes)).expect("an intact block")
+        }
+
+        /// Another host says SHARED; its delta lease bears this stamp, or is free.
+        fn shared_by(&mut self, host: u64, stamp: u64) {
+            let mode = ModeBlock { flags: ModeBlock::SHARED, generation: Generation(3) };
+            let block = HostBlock { mode, ..HostBlock::default() };
+            self.disk.insert(MIB + Geometry::S512A1M.block_offset(HostId(host)), block.sector());
+            let fresh = DeltaLease::fresh(Geometry::S512A1M, name("LS"), 10);
+            let (owner_id, owner_generation) = (HostId(host), Generation(3));
+            let lease = DeltaLease { timestamp: Stamp(stamp), owner_id, owner_generation, ..fresh };
+            let offset = Geometry::S512A1M.delta_offset(HostId(host));
+            self.disk.insert(offset, lease.sector(&lease_core::format::Bitmap::EMPTY));
+        }
+    }
+
+    const SHARED: Terms = Terms {
+        mode: Mode::Shared,
+        lver: Lver(0),
+        nowait: false,
+        lvb: false,
+        persistent: false,
+        orphan: Orphan::Refused,
+        num_hosts: 0,
+    };
+
+    #[test]
+    fn acquire_is_nine_ios_and_release_one() {
+        both(|mut host| {
+            host.join().expect("joined");
+            host.taken_log();
+            assert_eq!(host.acquire_as(1, SHARED), Ok(Answer::Acquired { lver: Lver(1) }));
+            assert_eq!(host.taken_log(), format!("{ACQUIRE}, W block 2, {FREE}"));
+            assert!(host.block(2).mode.shared() && host.block(2).released());
+            // "SH on a resource held shared locally joins without I/O."
+            assert_eq!(host.acquire_as(2, SHARED), Ok(Answer::Acquired { lver: Lver(1) }));
+            assert_eq!(host.acquire_as(3, Terms::default()), Err(Refusal::Exists));
+            assert_eq!(host.release_as(1), Ok(Answer::Done));
+            assert_eq!(host.taken_log(), "");
+            assert_eq!(host.release_as(2), Ok(Answer::Done));
+            assert_eq!(host.taken_log(), "W block 2");
+            assert!(!host.block(2).mode.shared());
+        });
+    }
+
+    #[test]
+    fn converting_is_seven_ios_up_and_three_down() {
+        both(|mut host| {
+            host.join().expect("joined");
+            host.acquire_as(1, SHARED).expect("shared");
+            assert_eq!(host.convert(Mode::Shared), Err(Refusal::Already));
+            host.taken_log();
+            assert_eq!(host.convert(Mode::Exclusive), Ok(Answer::Acquired { lver: Lver(2) }));
+            assert_eq!(host.taken_log(), format!("{ACQUIRE}, W block 2"));
+            assert!(!host.block(2).mode.shared() && !host.block(2).released());
+            assert_eq!(host.convert(Mode::Shared), Ok(Answer::Acquired { lver: Lver(2) }));
+            assert_eq!(host.taken_log(), format!("W block 2, {FREE}"));
+            assert!(host.block(2).mode.shared() && host.block(2).released());
+            assert_eq!(host.release(), Ok(Answer::Done));
+            assert_eq!(host.convert(Mode::Shared), Err(Refusal::NotFound));
+        });
+    }
+
+    #[test]
+    fn a_live_shared_holder_is_in_the_way_of_exclusive() {
+        let mut host = Bench::new(Profile::SANLOCK_3_8_5);
+        host.shared_by(5, 77);
+        host.join().expect("joined");
+        host.taken_log();
+        assert_eq!(host.acquire(), Err(Refusal::Again));
+        assert_eq!(host.taken_log(), format!("{ACQUIRE}, R block 5, W block 2, {FREE}"));
+        // The hardened engine asks the delta lease besides.
+        let mut host = Bench::new(Profile::HARDENED);
+        host.shared_by(5, 77);
+        host.join().expect("joined");
+        host.taken_log();
+        assert_eq!(host.acquire(), Err(Refusal::Again));
+        assert_eq!(host.taken_log(), format!("{ACQUIRE}, R block 5, R delta 5, W block 2, {FREE}"));
+    }
+
+    #[test]
+    fn a_conversion_that_meets_a_shared_holder_leaves_the_hold_as_it_was() {
+        both(|mut host| {
+            host.join().expect("joined");
+            host.acquire_as(1, SHARED).expect("shared");
+            host.shared_by(5, 77);
+            assert_eq!(host.convert(Mode::Exclusive), Err(Refusal::Again));
+            assert!(host.block(2).mode.shared(), "the shared hold goes on");
+            assert_eq!(host.release(), Ok(Answer::Done));
+            assert!(!host.block(2).mode.shared());
+        });
+    }
+
+    /// "The host is free": 3.8.5 wipes its block out, vote and all; the hardened engine passes over it.
+    #[test]
+    fn a_shared_holder_that_left_is_passed_over() {
+        let mut host = Bench::new(Profile::SANLOCK_3_8_5);
+        host.shared_by(5, 0);
+        host.join().expect("joined");
+        // Its table knows the host after a renewal.
+        for _ in 0..6 {
+            host.wake();
+        }
+        host.taken_log();
+        assert_eq!(host.acquire(), Ok(Answer::Acquired { lver: Lver(1) }));
+        assert_eq!(host.taken_log(), format!("{ACQUIRE}, R block 5, W block 5"));
+        let mut host = Bench::new(Profile::HARDENED);
+        host.shared_by(5, 0);
+        host.join().expect("joined");
+        host.taken_log();
+        assert_eq!(host.acquire(), Ok(Answer::Acquired { lver: Lver(1) }));
+        assert_eq!(host.taken_log(), format!("{ACQUIRE}, R block 5, R delta 5"));
+        assert!(host.block(5).mode.shared(), "nobody writes another host's block");
+    }
+
+    #[test]
+    fn one_of_several_local_holders_may_not_convert() {
+        let told = |profile| {
+            let mut host = Bench::new(profile);
+            host.join().expect("joined");
+            host.acquire_as(1, SHARED).expect("shared");
+            host.acquire_as(2, SHARED).expect("shared");
+            host.convert(Mode::Exclusive)
+        };
+        assert_eq!(told(Profile::SANLOCK_3_8_5), Ok(Answer::Acquired { lver: Lver(2) }));
+        assert_eq!(told(Profile::HARDENED), Err(Refusal::Again));
+    }
+
+    #[test]
+    fn the_value_is_written_when_an_exclusive_hold_ends() {
+        both(|mut host| {
+            let (lockspace, resource) = (name("LS"), name("R1"));
+            let value: Arc<[u8]> = Arc::from(&b"seven"[..]);
+            let set = Request::SetLvb { lockspace, resource, value: value.clone() };
+            let get = Request::GetLvb { lockspace, resource };
+            host.join().expect("joined");
+            host.acquire().expect("held");
+            host.ask(set.clone());
+            assert_eq!(host.until_reply(), Err(Refusal::Invalid), "it did not ask for the value");
+            host.release().expect("released");
+            host.ask(get.clone());
+            assert_eq!(host.until_reply(), Err(Refusal::NotFound), "it holds nothing");
+            host.taken_log();
+            host.acquire_as(1, Terms { lvb: true, ..Terms::default() }).expect("held");
+            assert_eq!(host.taken_log(), format!("{ACQUIRE}, R block 2001"));
+            host.ask(Request::SetLvb { lockspace, resource, value: vec![1; 513].into() });
+            assert_eq!(host.until_reply(), Err(Refusal::TooBig));
+            host.ask(set);
+            assert_eq!(host.until_reply(), Ok(Answer::Done));
+            host.taken_log();
+            host.release().expect("released");
+            assert_eq!(host.taken_log(), format!("W block 2001, W block 2, {FREE}"));
+            host.acquire_as(1, Terms { lvb: true, ..SHARED }).expect("shared");
+            host.ask(get);
+            assert_eq!(host.until_reply(), Ok(Answer::Lvb(value)));
+        });
+    }
+
+    #[test]
+    fn what_outlives_its_client_is_adopted() {
+        both(|mut host| {
+            host.join().expect("joined");
+            host.acquire_as(1, Terms { persistent: true, ..Terms::default() }).expect("held");
+            host.taken_log();
+            host.input(Input::Exited { client: ClientId(1) });
+            assert_eq!(host.taken_log(), "", "nothing is released");
+            assert_eq!(host.acquire_as(2, Terms::default()), Err(Refusal::OrphanExists));
+            let wrong = Terms { orphan: Orphan::Adopted, ..SHARED };
+            assert_eq!(host.acquire_as(2, wrong), Err(Refusal::OrphanExists));
+            let adopts = Terms { orphan: Orphan::Only, ..Terms::default() };
+            assert_eq!(host.acquire_as(2, adopts), Ok(Answer::Acquired { lver: Lver(1) }));
+            assert_eq!(host.taken_log(), "");
+            assert_eq!(host.release_as(2), Ok(Answer::Done));
+        });
+        let told = |profile| {
+            let mut host = Bench::new(profile);
+            host.join().expect("joined");
+            host.acquire_as(1, Terms { orphan: Orphan::Only, ..Terms::default() })
+        };
+        assert_eq!(told(Profile::SANLOCK_3_8_5), Ok(Answer::Acquired { lver: Lver(1) }));
+        assert_eq!(told(Profile::HARDENED), Err(Refusal::NotFound));
+    }
+
+    #[test]
+    fn a_version_can_be_asked_for() {
+        both(|mut host| {
+            host.join().expect("joined");
+            host.acquire().expect("held");
+            host.release().expect("released");
+            let terms = |lver| Terms { lver: Lver(lver), ..Terms::default() };
+            assert_eq!(host.acquire_as(1, terms(7)), Err(Refusal::AcquireLver));
+            assert_eq!(host.acquire_as(1, terms(1)), Ok(Answer::Acquired { lver: Lver(2) }));
+        });
+    }
+
+    /// 3.8.5 writes zeros over its own block when a shared acquire meets an owner, and forgets what it has promised.
+    #[test]
+    fn a_refused_shared_acquire_leaves_the_own_block_alone() {
+        let block = |profile| {
+            let mut host = Bench::new(profile);
+            host.join().expect("joined");
+            host.acquire().expect("held");
+            host.release().expect("released");
+            // Another host took it, and renews: its stamp changed since the last scan.
+            host.shared_by(5, 77);
+            let bytes = host.disk[&MIB].clone();
+            let leader = format::Leader::read(&bytes, &name("LS"), &name("R1"), HostId(2)).expect("a leader");
+            let (owner_id, owner_generation) = (HostId(5), Generation(3));
+            let taken = format::Leader {
+                lver: Lver(2),
+                timestamp: Stamp(77),
+                owner_id,
+                owner_generation,
+                write_id: owner_id,
+                ..leader
+            };
+            host.disk.insert(MIB, taken.sector());
+            for _ in 0..12 {
+                host.wake();
+            }
+            host.shared_by(5, 78);
+            let before = host.block(2);
+            assert_eq!(host.acquire_as(1, SHARED), Err(Refusal::AcquireIdLive));
+            (before, host.block(2))
+        };
+        let (before, after) = block(Profile::HARDENED);
+        assert_eq!(before, after);
+        let (_, after) = block(Profile::SANLOCK_3_8_5);
+        assert_eq!(after, HostBlock { flags: HostBlock::RELEASED, ..HostBlock::default() });
+    }
+}
