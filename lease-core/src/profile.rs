@@ -349,6 +349,13 @@ decisions! {
         /// No (-22).
         Inside
     }
+    /// What is a holder handed when the LVB cannot be read? (paxos-lease §7.1)
+    lvb_read: LvbRead {
+        /// Nothing, as if there had been nothing.
+        Logged,
+        /// The lease is not granted then.
+        Required
+    }
     /// What does "adopt only" do without an orphan? (bugs L1)
     orphan_only: OrphanOnly {
         /// It acquires the lease.

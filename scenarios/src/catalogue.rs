@@ -49,6 +49,7 @@ stories! {
     "storage-cut-one-host",
     "swarm",
     "swarm-4k",
+    "swarm-shared",
     "thaw-with-frozen-watchdog",
     "three-contenders-late-writes",
     "torn-block-4k",

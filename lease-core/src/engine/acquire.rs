@@ -414,7 +414,7 @@ impl Acquire {
             (Step::ShareFree(release), Some(ended)) => self.share_freed(task, release, ended, cx),
             // "Failure logged only."
             (Step::Unshare(_), Some(_)) => self.read_lvb(task, cx),
-            (Step::Lvb(_), Some(ended)) => self.lvb_read(ended),
+            (Step::Lvb(_), Some(ended)) => self.lvb_read(ended, cx),
             (Step::ShareRetry, None) => {
                 self.look(task, cx);
                 Ok(())

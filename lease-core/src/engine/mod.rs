@@ -670,7 +670,7 @@ impl Engine {
                 let alive = lives(&self.lockspaces, &self.config, &downgrade.release.token);
                 let downgraded = match alive {
                     true => downgrade.advance(task, ended, cx),
-                    false => Some(Downgraded::StillExclusive(Refusal::LockspaceFailing)),
+                    false => Some(downgrade.cut_short(&self.config.profile)),
                 };
                 match downgraded {
                     None => self.workers[usize::from(worker)] = Some(Command::Downgrade(downgrade)),

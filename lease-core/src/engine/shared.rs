@@ -13,7 +13,7 @@ use super::release::{Release, Released};
 use crate::Refusal;
 use crate::format::{DeltaLease, HostBlock, Leader, ModeBlock, SectorKind, trimmed};
 use crate::numbers::{Generation, HostId, Numbers, Second, Span, Time, Visit};
-use crate::profile::{Config, ConvertDown, ConvertUndo, DeadShared, FailedConvert, Profile, SharedLiveness};
+use crate::profile::{Config, ConvertDown, ConvertUndo, DeadShared, FailedConvert, LvbRead, Profile, SharedLiveness};
 use crate::seam::{ClientId, Mode, Rare, RequestId, Task};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -274,8 +274,14 @@ impl Acquire {
         Ok(())
     }
 
-    /// "Failure logged only."
-    pub(super) fn lvb_read(&mut self, ended: Ended) -> Progress {
+    /// "Failure logged only" in 3.8.5, which hands nothing on then.
+    pub(super) fn lvb_read(&mut self, ended: Ended, cx: &Cx<'_>) -> Progress {
+        if let (Err(why), LvbRead::Required) = (&ended, cx.config.profile.lvb_read) {
+            return match self.terms.mode {
+                Mode::Exclusive => self.give_back(*why, cx),
+                Mode::Shared => self.unshare(*why),
+            };
+        }
         let size = self.token.geometry.sector();
         let value = ended.map_or_else(|_| Arc::default(), |data| trimmed(&data.sector_at(0, size)));
         self.finish(Some(Lvb { value, dirty: false }))
@@ -395,6 +401,15 @@ impl Downgrade {
     /// The block that says SHARED.
     pub(super) fn block(&self) -> HostBlock {
         *self.release.block().expect("a downgrade writes the own block")
+    }
+
+    /// The lockspace is failing. What stands on disk by now is not known; that the client is the only one must not be
+    /// said any more.
+    pub(super) fn cut_short(&self, profile: &Profile) -> Downgraded {
+        match profile.convert_down {
+            ConvertDown::Reported => Downgraded::StillExclusive(Refusal::LockspaceFailing),
+            ConvertDown::Completed => Downgraded::Shared,
+        }
     }
 
     pub(super) fn start(&mut self, worker: Task, cx: &mut Cx<'_>) {

@@ -11,7 +11,7 @@ use crate::setup::{Host, Process, ResourceIx, Setup};
 use lease_core::Refusal;
 use lease_core::format::SectorKind;
 use lease_core::numbers::{Generation, HostId, Time};
-use lease_core::seam::{Answer, ClientId, Holding, Request};
+use lease_core::seam::{Answer, ClientId, Holding, Mode, Request};
 
 /// How many owners of the past are remembered for each resource.
 const REMEMBERED: usize = 16;
@@ -187,12 +187,14 @@ pub(super) fn compare_holdings(
     Ok(())
 }
 
-/// Whether this is what a process was told, with the mode that it believes in.
+/// Whether this is what a process was told. It may believe that it only shares what the daemon holds for it alone, for it
+/// stops writing before it asks for the conversion.
 fn is_that(holding: &Holding, hold: &Hold, facts: &Facts<'_>) -> bool {
     let (lockspace, resource) = (facts.lockspace(hold.lockspace), facts.resource(hold.resource));
     holding.lockspace.same(&lockspace.name)
         && holding.resource.same(&resource.name)
-        && (holding.lver, holding.mode) == (hold.lver, hold.mode)
+        && holding.lver == hold.lver
+        && (holding.mode == hold.mode || hold.mode == Mode::Shared)
 }
 
 /// Each hold of a process that its present daemon granted is one that the daemon `knows`.

@@ -717,7 +717,21 @@ fn everybody_writes_his_own_sectors() {
     });
     breaks(Property::Sector, "another's block", |s| {
         s.join(A, 1);
+        let vote = s.vote(A, 1).sector();
+        s.write(A, WORKER, AREA + GEOMETRY.block_offset(HostId(2)), &vote);
+    });
+    holds("another's block is wiped out while nobody uses that host id", |s| {
+        s.join(A, 1);
         s.write(A, WORKER, AREA + GEOMETRY.block_offset(HostId(2)), &[]);
+    });
+    breaks(Property::Sector, "another's block is wiped out while it is used", |s| {
+        s.join(A, 1);
+        s.join(B, 1);
+        s.write(A, WORKER, AREA + GEOMETRY.block_offset(HostId(2)), &[]);
+    });
+    holds("the value", |s| {
+        s.join(A, 1);
+        s.write(A, WORKER, AREA + GEOMETRY.lvb_offset(), &[1]);
     });
     breaks(Property::Sector, "its delta lease, but from a worker", |s| {
         s.join(A, 1);
@@ -728,9 +742,9 @@ fn everybody_writes_his_own_sectors() {
         s.join(A, 1);
         s.issue(A, WORKER, AREA + 100, &[]);
     });
-    breaks(Property::Sector, "the value block", |s| {
+    breaks(Property::Sector, "behind the blocks", |s| {
         s.join(A, 1);
-        s.issue(A, WORKER, AREA + GEOMETRY.lvb_offset(), &[1]);
+        s.issue(A, WORKER, AREA + GEOMETRY.lvb_offset() + 512, &[1]);
     });
 }
 
