@@ -8,7 +8,7 @@ use crate::stopwatch::Stopwatch;
 use indicatif::{ProgressBar, ProgressStyle};
 use lease_core::seam::Rare;
 use reports::results::{Breach, Counts, Extent, Found, Judged};
-use scenarios::{Campaign, Case, Outcome, ProfileName, Scenario, Summary, run_campaign};
+use scenarios::{Campaign, Case, Outcome, ProfileName, Scenario, Summary, Unrepeatable, run_campaign};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -110,7 +110,7 @@ struct Series<'a> {
     next: u64,
     digest: u64,
     breach: Option<Outcome>,
-    unrepeatable: Option<u64>,
+    unrepeatable: Option<String>,
     counts: Counts,
 }
 
@@ -170,7 +170,11 @@ impl<'a> Series<'a> {
             0 => summary.digest,
             _ => (self.digest.rotate_left(26) ^ summary.digest).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         };
-        self.unrepeatable = self.unrepeatable.or(summary.nondeterministic);
+        let unrepeatable = summary.nondeterministic;
+        let told = |it: Unrepeatable| {
+            format!("seed {} did not go the same way when it was run again: {}", it.seed, it.parting)
+        };
+        self.unrepeatable = self.unrepeatable.take().or(unrepeatable.map(told));
         let counts = &mut self.counts;
         counts.seeds += summary.seeds;
         counts.actions += summary.actions;

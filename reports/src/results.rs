@@ -220,8 +220,8 @@ pub struct Found<'a> {
     pub first_seed: u64,
     /// See [`Judged::digest`].
     pub digest: u64,
-    /// A seed that was run twice and did not go the same way.
-    pub unrepeatable: Option<u64>,
+    /// A seed that was run twice and did not go the same way: one sentence, which seed, and where its runs part.
+    pub unrepeatable: Option<String>,
     /// The fault model.
     pub limits: Limits,
     /// What was counted.
@@ -273,8 +273,8 @@ impl Found<'_> {
                 (Word::Holds, Standing::Expected, why)
             }
         };
-        let (standing, why) = match self.unrepeatable {
-            Some(seed) => (Standing::Unexpected, format!("seed {seed} did not go the same way when it was run again")),
+        let (standing, why) = match &self.unrepeatable {
+            Some(what) => (Standing::Unexpected, what.clone()),
             None => (standing, why),
         };
         let (expected, expected_property) = expected_words(self.expected);
@@ -401,7 +401,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_seed_that_goes_two_ways_is_never_green() {
-        let judged = Found { unrepeatable: Some(4), ..found(&Expected::Holds) }.judge();
+        let judged = Found { unrepeatable: Some("seed 4".to_owned()), ..found(&Expected::Holds) }.judge();
         assert_eq!(judged.standing, Standing::Unexpected);
     }
 

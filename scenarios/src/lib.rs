@@ -13,6 +13,7 @@
 //! ```
 
 mod agenda;
+mod bisect;
 mod campaign;
 mod case;
 mod catalogue;
@@ -33,7 +34,8 @@ mod simulate;
 mod strikes;
 mod trace;
 
-pub use campaign::{Campaign, SAMPLED_ONE_IN, Summary, run_campaign};
+pub use bisect::{Parting, Turn, Watch, parting};
+pub use campaign::{Campaign, SAMPLED_ONE_IN, Summary, Unrepeatable, run_campaign};
 pub use case::Case;
 pub use catalogue::{catalogue, worlds};
 pub use check::{
