@@ -76,7 +76,8 @@ struct ListedDecision {
 
 #[derive(Serialize)]
 struct ListedRare {
-    name: String,
+    name: &'static str,
+    what: &'static str,
 }
 
 fn everything() -> Everything {
@@ -126,7 +127,7 @@ fn everything() -> Everything {
         decisions: decisions
             .map(|((name, old), (_, new))| ListedDecision { name, sanlock_3_8_5: old, hardened: new })
             .collect(),
-        rare: Rare::ALL.iter().map(|rare| ListedRare { name: format!("{rare:?}") }).collect(),
+        rare: Rare::ALL.iter().map(|rare| ListedRare { name: rare.id(), what: rare.words() }).collect(),
     }
 }
 
@@ -166,7 +167,7 @@ fn told(everything: &Everything) -> String {
     let faults = everything.faults.iter().map(|it| vec![it.name.to_owned(), mark(it.beyond), it.strikes.to_owned()]);
     let decisions = everything.decisions.iter();
     let decisions = decisions.map(|it| vec![it.name.to_owned(), it.sanlock_3_8_5.to_owned(), it.hardened.to_owned()]);
-    let rare = everything.rare.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
+    let rare = everything.rare.iter().map(|it| vec![it.name.to_owned(), it.what.to_owned()]);
     [
         columns(&["SCENARIO ", "TOLERANCE ", "hardened ", "sanlock_3_8_5 ", "STORY "], &scenarios.collect::<Vec<_>>()),
         columns(
@@ -176,7 +177,7 @@ fn told(everything: &Everything) -> String {
         columns(&["PROPERTY ", "WHAT MUST HOLD "], &properties.collect::<Vec<_>>()),
         columns(&["FAULT ", "TOLERANCE ", "STRIKES "], &faults.collect::<Vec<_>>()),
         columns(&["DECISION ", "sanlock_3_8_5 ", "hardened "], &decisions.collect::<Vec<_>>()),
-        format!("RARE BRANCHES of the engine\n{rare}\n"),
+        columns(&["RARE BRANCH ", "WHAT HAPPENED "], &rare.collect::<Vec<_>>()),
     ]
     .join("\n")
 }

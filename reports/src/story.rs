@@ -725,7 +725,10 @@ fn rare_words(rare: Rare) -> Option<&'static str> {
         Rare::FreeWithheld => "it does not set its host id free, since another host may own it by now",
         Rare::SectorBusy => "a write waits for an earlier one to the same sector",
         Rare::NoAioSlot => "all I/O slots are taken by I/Os that hang",
-        Rare::BackgroundRelease => return None,
+        Rare::GivenUpVoteWon => "a vote that it had given up has won, so it begins anew",
+        Rare::LeaderOverruled => "a block of a later version shows that the leader is of the past",
+        // The others change nothing in what is told.
+        _ => return None,
     })
 }
 

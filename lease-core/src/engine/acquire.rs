@@ -213,6 +213,7 @@ impl Acquire {
                 return Some(Finished::Refused(why));
             }
             if !self.goes_on(cx.config) {
+                cx.rare(Rare::AcquireDropped);
                 return Some(Finished::Refused(Refusal::LockspaceFailing));
             }
         }
@@ -248,6 +249,7 @@ impl Acquire {
                     Err(why) => return self.fail(why, cx),
                 };
                 if Some(&leader) != self.found.as_ref() {
+                    cx.rare(Rare::LeaderChangedInWait);
                     cx.event(Event::Restarted { worker });
                     self.look(task, cx);
                     return Ok(());
@@ -256,6 +258,7 @@ impl Acquire {
             }
             (Step::OwnerBlock(_), Some(ended)) => {
                 if self.owner_has_released(ended, &cx.config.profile) {
+                    cx.rare(Rare::OwnerReleasedByFlag);
                     self.run(worker, Takeable::Released, false, cx)
                 } else {
                     self.fail(Refusal::AcquireIdLive, cx)
@@ -286,7 +289,10 @@ impl Acquire {
                         self.step = Step::Phase2Write(io);
                         Ok(())
                     }
-                    Err(why) => self.aborted(worker, why, cx),
+                    Err(why) => {
+                        cx.rare(Rare::AbortedInPhase1);
+                        self.aborted(worker, why, cx)
+                    }
                 }
             }
             (Step::Phase2Write(_), Some(ended)) => match ended {
@@ -296,12 +302,14 @@ impl Acquire {
                     Ok(())
                 }
                 Err(_) => {
+                    cx.rare(Rare::VoteUnknown);
                     self.retract = true;
                     self.fail(Refusal::DblockWrite, cx)
                 }
             },
             (Step::Phase2Read(_), Some(ended)) => {
                 let Ok(area) = ended else {
+                    cx.rare(Rare::VoteUnknown);
                     self.retract = true;
                     return self.fail(Refusal::DblockRead, cx);
                 };
@@ -318,13 +326,17 @@ impl Acquire {
                         self.step = Step::Commit(leader, io);
                         Ok(())
                     }
-                    Err(why) => self.aborted(worker, why, cx),
+                    Err(why) => {
+                        cx.rare(Rare::AbortedInPhase2);
+                        self.aborted(worker, why, cx)
+                    }
                 }
             }
             (Step::Commit(leader, _), Some(ended)) => match ended {
                 Ok(_) => match self.ballot().judge(&cx.config.profile, &leader) {
                     Verdict::Mine => self.won(leader),
                     Verdict::MineButOver => {
+                        cx.rare(Rare::GivenUpVoteWon);
                         cx.event(Event::Restarted { worker });
                         self.look(task, cx);
                         Ok(())
@@ -332,6 +344,7 @@ impl Acquire {
                     Verdict::Other => self.fail(Refusal::AcquireOther, cx),
                 },
                 Err(why) => {
+                    cx.rare(Rare::CommitUnknown);
                     self.retract = true;
                     self.attempted = Some(leader);
                     self.fail(why, cx)
@@ -348,7 +361,10 @@ impl Acquire {
                     Ok(())
                 }
                 Some(Released::Done(_)) => Err(Finished::Refused(why)),
-                Some(Released::Again(_)) => Err(Finished::Undoing(why, release)),
+                Some(Released::Again(_)) => {
+                    cx.rare(Rare::RetractInBackground);
+                    Err(Finished::Undoing(why, release))
+                }
             },
             (step, ended) => unreachable!("{step:?} is not moved by {ended:?}"),
         }
@@ -394,10 +410,14 @@ impl Acquire {
         };
         let looked = match ballot::look(&data, self.token.geometry.sector(), leader.num_hosts, self.token.host) {
             Ok(looked) => looked,
-            Err(why) => return self.fail(why, cx),
+            Err(why) => {
+                cx.rare(Rare::DamagedBlock);
+                return self.fail(why, cx);
+            }
         };
         match Geometry::from_leader(leader.sector_size, leader.flags) {
             Ok(geometry) if geometry != self.token.geometry => {
+                cx.rare(Rare::GeometryRestart);
                 self.token.geometry = geometry;
                 self.look(task, cx);
                 return Ok(());
@@ -413,6 +433,7 @@ impl Acquire {
         self.balloted = false;
         self.found = Some(leader.clone());
         let takeable = if overruled {
+            cx.rare(Rare::LeaderOverruled);
             Some(Takeable::LeaderRegressed)
         } else if leader.timestamp.is_free() {
             Some(Takeable::Free)
@@ -539,6 +560,7 @@ impl Acquire {
         let (me, generation) = (self.token.host, self.token.generation);
         if leader.lver == next {
             if (leader.owner_id, leader.owner_generation) != (me, generation) {
+                cx.rare(Rare::VersionTaken);
                 self.found = Some(leader);
                 return self.fail(Refusal::AcquireOwned, cx);
             }
@@ -549,8 +571,10 @@ impl Acquire {
                 cx.rare(Rare::CommittedByOther);
                 return self.won(leader);
             }
+            cx.rare(Rare::GivenUpVoteWon);
         }
         if Some(&leader) != self.found.as_ref() {
+            cx.rare(Rare::LeaderChangedBeforeBallot);
             cx.event(Event::Restarted { worker });
             self.look(task, cx);
             return Ok(());
@@ -571,7 +595,11 @@ impl Acquire {
     fn aborted(&mut self, worker: u8, why: Refusal, cx: &mut Cx<'_>) -> Progress {
         let task = Task::Worker(worker);
         if !matches!(why, Refusal::DblockLver | Refusal::DblockMbal) {
+            cx.rare(Rare::DamagedBlock);
             return self.fail(why, cx);
+        }
+        if why == Refusal::DblockLver {
+            cx.rare(Rare::BallotOvertaken);
         }
         cx.event(Event::BallotAborted { worker, why });
         let stride = self.found().max_hosts;

@@ -36,7 +36,7 @@ use crate::format::Name;
 use crate::numbers::{HostId, Lver, Numbers, Span, Time, Visit};
 use crate::profile::{ClientGone, Config, Grant};
 use crate::seam::{
-    Answer, ClientId, Input, LastLife, LsId, Output, Outputs, Place, Rare, Request, RequestId, Slot, Task,
+    Answer, ClientId, Event, Input, LastLife, LsId, Output, Outputs, Place, Rare, Request, RequestId, Slot, Task,
 };
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -443,6 +443,7 @@ impl Engine {
         }
         leaving.removal = true;
         if leaving.list == List::Add && leaving.joined.is_none() {
+            out.push(Output::Event(Event::Rare(Rare::RemovedWhileJoining)));
             leaving.stop(lockspace, &mut Cx { now, config, io, out });
         } else {
             main.news(now);
@@ -498,6 +499,7 @@ impl Engine {
         self.spare_if_free(client);
         if !self.lives(&won.token) {
             // "Lockspace dead for this token → no I/O at all."
+            out.push(Output::Event(Event::Rare(Rare::ReleasedWithoutIo)));
             self.resources.forget(key);
             return Began::Answered(Ok(Answer::Done));
         }
@@ -732,6 +734,7 @@ impl Engine {
                 self.next_in_background(now, out);
             }
             Some(Released::Again(_)) => {
+                cx.rare(Rare::BackgroundRetried);
                 let tries = self.background.tries;
                 let pause = release.token.io_timeout * if tries == 0 { 1 } else { 2 };
                 let again = now.after(Span::from_secs(pause));
@@ -768,6 +771,7 @@ impl Engine {
         for queued in queue {
             let administrative = matches!(queued.request, Request::AddLockspace { .. } | Request::RemLockspace { .. });
             if queued.client == client && !administrative {
+                out.push(Output::Event(Event::Rare(Rare::QueuedOfGoneClient)));
                 out.push(Output::Reply { id: queued.id, result: Err(Refusal::ClientGone) });
             } else {
                 self.queue.push_back(queued);
