@@ -5,7 +5,7 @@
 
 use crate::bisect::{Parting, parting};
 use crate::case::Case;
-use crate::faults::{Fault, Fired};
+use crate::faults::{Fired, PerFault};
 use crate::scenario::{ProfileName, Scenario};
 use crate::simulate::{Outcome, run_case};
 use lease_core::seam::Rare;
@@ -84,9 +84,9 @@ pub struct Summary {
     pub longest_recovery: u64,
     /// How often each fault fired.
     pub fired: Fired,
-    /// Faults that were on in some seed and never fired: what was tested is not what was asked for.
-    pub silent: Vec<Fault>,
-    /// How often each rare branch was taken, in the order of [`Rare::ALL`].
+    /// In how many seeds each fault was on. One that was on and never fired was not tested.
+    pub enabled: PerFault<u64>,
+    /// In how many seeds each rare branch was taken, in the order of [`Rare::ALL`].
     pub rare: [u64; Rare::ALL.len()],
 }
 
@@ -164,7 +164,6 @@ struct Merged {
     wanted: u64,
     actions: Vec<u64>,
     micros: Vec<u64>,
-    enabled: Vec<bool>,
 }
 
 impl Merged {
@@ -188,14 +187,13 @@ impl Merged {
                 median_micros: 0,
                 longest_recovery: 0,
                 fired: Fired::NONE,
-                silent: Vec::new(),
+                enabled: PerFault::all(0),
                 rare: [0; Rare::ALL.len()],
             },
             stop_at_violation: campaign.stop_at_violation,
             wanted: campaign.seeds.end.saturating_sub(campaign.seeds.start),
             actions: Vec::new(),
             micros: Vec::new(),
-            enabled: vec![false; Fault::COUNT],
         }
     }
 
@@ -218,10 +216,10 @@ impl Merged {
         summary.longest_recovery = summary.longest_recovery.max(outcome.recovery.unwrap_or(0));
         summary.fired.add(&outcome.fired);
         for (sum, count) in summary.rare.iter_mut().zip(&outcome.rare) {
-            *sum += count;
+            *sum += u64::from(*count > 0);
         }
         for (fault, on) in outcome.enabled.iter() {
-            self.enabled[fault.index()] |= on;
+            summary.enabled.set(fault, summary.enabled.get(fault) + u64::from(on));
         }
         self.actions.push(outcome.actions);
         self.micros.push(outcome.micros);
@@ -237,10 +235,6 @@ impl Merged {
         self.summary.complete = self.is_over() || self.summary.seeds == self.wanted;
         self.summary.median_actions = median(&mut self.actions);
         self.summary.median_micros = median(&mut self.micros);
-        let silent = Fault::ALL.iter().copied();
-        let enabled = &self.enabled;
-        let fired = self.summary.fired;
-        self.summary.silent = silent.filter(|fault| enabled[fault.index()] && fired.get(*fault) == 0).collect();
         self.summary
     }
 }

@@ -95,7 +95,7 @@ pub struct Outcome {
     pub recovery: Option<u64>,
     /// What happened how often.
     pub counts: Counts,
-    /// Which faults were on.
+    /// Which faults were on, by chance or by the script.
     pub enabled: PerFault<bool>,
     /// How often each fault fired.
     pub fired: Fired,
@@ -365,7 +365,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
                 };
                 self.now = self.now.max(at);
                 self.perform(entry, what);
-                if let Some(violation) = self.world.violation() {
+                if let Some(violation) = self.world.violation().filter(|_| !self.case.blind) {
                     self.verdict = Some(Verdict::Violated(violation.clone()));
                 }
             }
@@ -400,6 +400,9 @@ impl<'a, S: Sink> Simulation<'a, S> {
         let mut enabled = PerFault::all(false);
         for (fault, on) in self.case.faults.on.iter() {
             enabled.set(fault, on.is_some());
+        }
+        for fault in self.case.scenario.script.iter().filter_map(|event| event.deed.fault()) {
+            enabled.set(fault, true);
         }
         Outcome {
             scenario: self.case.scenario.name.clone(),
@@ -763,7 +766,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
         self.mark(missing.map_or(Mark::Restless, Mark::Late));
         let what = what_is_late(&self.case.setup, missing, self.healed_at, self.now);
         let violation = Violation { property: Property::Progress, at: self.now, what, hosts: Vec::new() };
-        self.verdict = Some(Verdict::Violated(violation));
+        self.verdict = Some(if self.case.blind { Verdict::Holds } else { Verdict::Violated(violation) });
     }
 
     /// Leaves a mark for a trace: here, between the last action and the next.
@@ -809,7 +812,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
         self.in_step = true;
         self.world.at_rest(self.now, &mut self.tape);
         self.in_step = false;
-        self.verdict = Some(match self.world.violation() {
+        self.verdict = Some(match self.world.violation().filter(|_| !self.case.blind) {
             Some(violation) => Verdict::Violated(violation.clone()),
             None => Verdict::Holds,
         });

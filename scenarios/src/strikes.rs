@@ -295,61 +295,57 @@ impl<S: Sink> Simulation<'_, S> {
         }
     }
 
+    /// Carries out what an event does to a host, and counts the fault that strikes by it.
     fn deed(&mut self, event: &ScriptedEvent, host: Host) -> Result<(), Illegal> {
+        let result = self.carried_out(event, host);
+        // A fate waits for its I/O and is counted there.
+        if let (Ok(()), Some(fault)) = (&result, event.deed.fault())
+            && !matches!(event.deed, Deed::Io { .. })
+        {
+            self.fired.count(fault);
+        }
+        result
+    }
+
+    fn carried_out(&mut self, event: &ScriptedEvent, host: Host) -> Result<(), Illegal> {
         let lasts = event.lasts.map(|range| self.dice.script.within(range));
         let client = |number: u8| (usize::from(number), Process(number));
         match &event.deed {
-            Deed::PowerLoss => self.counted(Fault::PowerLoss, |this| this.power_loss(host, lasts)),
+            Deed::PowerLoss => self.power_loss(host, lasts),
             Deed::PowerOn => self.act(Action::PowerOn { host }),
-            Deed::KillDaemon => self.counted(Fault::DaemonKill, |this| this.kill_daemon(host, lasts)),
+            Deed::KillDaemon => self.kill_daemon(host, lasts),
             Deed::StartDaemon => {
                 let entry = self.hosts[usize::from(host.0)].start_daemon;
                 self.put(entry, self.now);
                 Ok(())
             }
-            Deed::KillWdmd => self.counted(Fault::WdmdKill, |this| this.act(Action::KillWdmd { host })),
-            Deed::Stall(part) => {
-                let fault = match part {
-                    Part::Task(_) => Fault::TaskStall,
-                    Part::Daemon => Fault::DaemonStall,
-                    Part::Wdmd => Fault::WdmdStall,
-                    Part::Host => Fault::HostPause,
-                };
-                self.counted(fault, |this| this.stall(host, *part, lasts))
-            }
+            Deed::KillWdmd => self.act(Action::KillWdmd { host }),
+            Deed::Stall(part) => self.stall(host, *part, lasts),
             Deed::Resume(part) => self.resume(host, *part),
-            Deed::StopClock => self.counted(Fault::ClockStop, |this| {
-                this.stall(host, Part::Host, lasts)?;
-                this.act(Action::StopClock { host })
-            }),
-            Deed::Cut(state) => {
-                let fault = if *state == PathState::Hung { Fault::CutOne } else { Fault::PathFails };
-                self.counted(fault, |this| this.cut(host, *state, lasts))
+            Deed::StopClock => {
+                self.stall(host, Part::Host, lasts)?;
+                self.act(Action::StopClock { host })
             }
+            Deed::Cut(state) => self.cut(host, *state, lasts),
             Deed::Mend => self.set_paths(host, PathState::Open),
             Deed::JumpClock(by) => {
                 let micros = self.dice.script.within(*by);
-                self.counted(Fault::ClockJump, |this| this.act(Action::JumpClock { host, micros }))
+                self.act(Action::JumpClock { host, micros })
             }
             Deed::Drift(ppm) => {
                 let ppm = signed(&mut self.dice.script, *ppm);
-                self.counted(Fault::Drift, |this| this.act(Action::SetDrift { host, ppm }))
+                self.act(Action::SetDrift { host, ppm })
             }
-            Deed::StepWallClock => self.counted(Fault::WallClockStep, |this| this.act(Action::StepWallClock { host })),
+            Deed::StepWallClock => self.act(Action::StepWallClock { host }),
             Deed::Snapshot => self.act(Action::Snapshot { disk: DiskId(0) }),
-            Deed::Rollback => self.counted(Fault::Rollback, |this| this.act(Action::Rollback { disk: DiskId(0) })),
-            Deed::SplitOff => {
-                self.counted(Fault::SplitDisk, |this| this.act(Action::SplitOff { host, disk: DiskId(0) }))
-            }
+            Deed::Rollback => self.act(Action::Rollback { disk: DiskId(0) }),
+            Deed::SplitOff => self.act(Action::SplitOff { host, disk: DiskId(0) }),
             Deed::Edit(offset, bytes) => {
                 let bytes: Arc<[u8]> = Arc::from(bytes.as_slice());
-                let edit = Action::Edit { disk: DiskId(0), offset: *offset, bytes };
-                self.counted(Fault::Edit, |this| this.act(edit))
+                self.act(Action::Edit { disk: DiskId(0), offset: *offset, bytes })
             }
             Deed::Join(lockspace) => self.ask_join(host, LockspaceIx(*lockspace)),
-            Deed::Leave(lockspace) => {
-                self.counted(Fault::Leave, |this| this.ask_leave(host, LockspaceIx(*lockspace), false))
-            }
+            Deed::Leave(lockspace) => self.ask_leave(host, LockspaceIx(*lockspace), false),
             Deed::Spawn(number) => {
                 let (index, process) = client(*number);
                 let entry = self.hosts[usize::from(host.0)].clients[index].entry;
@@ -374,20 +370,11 @@ impl<S: Sink> Simulation<'_, S> {
                 self.death(entry, host, process);
                 Ok(())
             }
-            Deed::HangUp(number) => self.counted(Fault::HangUp, |this| this.hang_up(host, client(*number).1)),
+            Deed::HangUp(number) => self.hang_up(host, client(*number).1),
             Deed::Io { write, area, fate, skip } => {
                 self.rules.push(Rule { host: host.0, write: *write, area: *area, fate: *fate, skip: *skip });
                 Ok(())
             }
         }
-    }
-
-    /// Counts a fault that the script let strike.
-    fn counted(&mut self, fault: Fault, strike: impl FnOnce(&mut Self) -> Result<(), Illegal>) -> Result<(), Illegal> {
-        let result = strike(self);
-        if result.is_ok() {
-            self.fired.count(fault);
-        }
-        result
     }
 }
