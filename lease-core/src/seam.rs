@@ -102,6 +102,12 @@ pub enum Input {
         /// The connection.
         client: ClientId,
     },
+    /// Bytes came over the connection of a client that are no message: of two threads at once, cut off by a signal, of
+    /// somebody who does not speak the protocol. They are thrown away, and are no sign that the client is gone.
+    Garbage {
+        /// The connection.
+        client: ClientId,
+    },
     /// A client's process exited, and its connection with it.
     Exited {
         /// The connection.

@@ -375,6 +375,7 @@ impl Story {
             Action::KillDaemon { host } => (*host, ": the daemon is killed".to_owned()),
             Action::StartDaemon { host } => (*host, ": the daemon starts again".to_owned()),
             Action::KillWdmd { host } => (*host, ": wdmd is killed".to_owned()),
+            Action::Garble { host, process } => (*host, format!(".{} sends bytes that are no message", process.0)),
             Action::HangUp { host, process } => (*host, format!(".{} closes its connection and goes on", process.0)),
             Action::StopClock { host } => (*host, "'s clock stands still".to_owned()),
             Action::JumpClock { host, micros } => (*host, format!("'s clock jumps forward by {} s", Seconds(*micros))),

@@ -578,10 +578,14 @@ enum Verb {
     Release,
     Exit,
     HangUp,
+    Garbage,
+    ReadsFail,
+    WritesFail,
+    Init,
     Io,
 }
 
-const VERBS: [(&str, Verb); 25] = [
+const VERBS: [(&str, Verb); 29] = [
     ("power-loss", Verb::PowerLoss),
     ("power-on", Verb::PowerOn),
     ("kill-daemon", Verb::KillDaemon),
@@ -606,6 +610,10 @@ const VERBS: [(&str, Verb); 25] = [
     ("release", Verb::Release),
     ("exit", Verb::Exit),
     ("hang-up", Verb::HangUp),
+    ("garbage", Verb::Garbage),
+    ("reads-fail", Verb::ReadsFail),
+    ("writes-fail", Verb::WritesFail),
+    ("init", Verb::Init),
     ("io", Verb::Io),
 ];
 
@@ -677,8 +685,10 @@ impl Names<'_> {
             return Err(table.bad(table.at(), "do", "what happens: do = \"power-loss\"", "nothing"));
         };
         let lasts = table.durations("lasts")?.map(|found| found.value);
-        let beyond =
-            matches!(verb.value, Verb::StopClock | Verb::JumpClock | Verb::Rollback | Verb::SplitOff | Verb::Edit);
+        let beyond = matches!(
+            verb.value,
+            Verb::StopClock | Verb::JumpClock | Verb::Rollback | Verb::SplitOff | Verb::Edit | Verb::Init
+        );
         if beyond && !self.beyond {
             return Err(table.bad(verb.at, "do", "[expect] beyond = true for this", "a tolerance that is kept"));
         }
@@ -693,6 +703,7 @@ impl Names<'_> {
                 | Verb::Snapshot
                 | Verb::Rollback
                 | Verb::Edit
+                | Verb::Init
         );
         if needs_host && host.is_none() {
             return Err(table.bad(table.at(), "host", "the host that it happens to", "nothing"));
@@ -760,6 +771,10 @@ impl Names<'_> {
             Verb::Release => Deed::Release(self.process(table)?, self.resource(table)?),
             Verb::Exit => Deed::Exit(self.process(table)?),
             Verb::HangUp => Deed::HangUp(self.process(table)?),
+            Verb::Garbage => Deed::Garbage(self.process(table)?),
+            Verb::ReadsFail => Deed::Refuse { write: false },
+            Verb::WritesFail => Deed::Refuse { write: true },
+            Verb::Init => Deed::Init(self.resource(table)?),
             Verb::Io => self.io(table)?,
         })
     }

@@ -372,6 +372,15 @@ pub enum Deed {
     Exit(u8),
     /// A process closes its connection.
     HangUp(u8),
+    /// A process sends bytes that are no message.
+    Garbage(u8),
+    /// All reads of the host are refused, or all of its writes. `lasts`: until they work again.
+    Refuse {
+        /// Whether it is the writes.
+        write: bool,
+    },
+    /// A resource is initialised anew, by index.
+    Init(u8),
     /// The next I/O of the host to an area has this fate.
     Io {
         /// Whether it is a write that is waited for.
@@ -434,6 +443,10 @@ impl Deed {
             Deed::Edit(..) => Fault::Edit,
             Deed::Leave(_) => Fault::Leave,
             Deed::HangUp(_) => Fault::HangUp,
+            Deed::Garbage(_) => Fault::Garbage,
+            Deed::Refuse { write: false } => Fault::ReadsFail,
+            Deed::Refuse { write: true } => Fault::WritesFail,
+            Deed::Init(_) => Fault::Init,
             Deed::Io { fate: IoFate::Struck(fault), .. } => *fault,
             Deed::PowerOn
             | Deed::StartDaemon

@@ -172,6 +172,8 @@ pub(crate) struct HostState {
     parked: Vec<Entry>,
     /// What the world refused because the path hangs; tried again when the path changes.
     pub(crate) held: Vec<Entry>,
+    /// Until when reads are refused, and until when writes are.
+    pub(crate) refused_until: [Instant; 2],
 }
 
 /// A run under way.
@@ -289,6 +291,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
                     .collect(),
                 parked: Vec::new(),
                 held: Vec::new(),
+                refused_until: [Instant::START; 2],
             });
             let entry = hosts[index].power_on;
             agenda.put(entry, case.starts[index], dice.ties.bits32());
@@ -711,6 +714,9 @@ impl<'a, S: Sink> Simulation<'a, S> {
             self.agenda.strike(entry);
         }
         self.undo_everything();
+        for host in &mut self.hosts {
+            host.refused_until = [Instant::START; 2];
+        }
         self.hurry_ios();
         for index in 0..self.hosts.len() {
             let host = Host(index as u8);

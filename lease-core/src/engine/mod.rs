@@ -150,6 +150,8 @@ impl Engine {
                     }
                 }
             },
+            // Only the end of a process says that it is gone: what it holds stays held.
+            Input::Garbage { client: _ } => {}
             Input::Exited { client } => self.client_gone(now, client, out),
             Input::Watchdog { lockspace, answer } => {
                 self.with_lockspace(now, lockspace, out, |ls, cx| ls.watchdog(lockspace, answer, cx));
