@@ -7,6 +7,7 @@ use lease_core::profile::Profile;
 use lease_core::seam::Rare;
 use model::checker::plan::Plan;
 use model::history::Property;
+use reports::documents;
 use reports::table::columns;
 use scenarios::{Fault, ProfileName, Trigger, catalogue, worlds};
 use serde::Serialize;
@@ -16,6 +17,18 @@ pub(crate) struct Arguments {
     /// As JSON (format leaselab-list, version 1)
     #[arg(long)]
     json: bool,
+    /// One table of the documentation instead, in Markdown: bugs or capabilities
+    #[arg(long, value_name = "TABLE", conflicts_with = "json")]
+    markdown: Option<Table>,
+}
+
+/// A table of the documentation.
+#[derive(Clone, Copy, clap::ValueEnum, Debug)]
+enum Table {
+    /// Known bugs, and the stories that meet them
+    Bugs,
+    /// Capabilities, and the stories that use them
+    Capabilities,
 }
 
 #[derive(Serialize)]
@@ -132,6 +145,14 @@ fn everything() -> Everything {
 }
 
 pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misuse> {
+    if let Some(table) = arguments.markdown {
+        let all = catalogue().into_iter().chain(worlds()).collect::<Vec<_>>();
+        screen.say(&match table {
+            Table::Bugs => documents::bugs(&all),
+            Table::Capabilities => documents::capabilities(&all),
+        })?;
+        return Ok(0);
+    }
     let everything = everything();
     let text = if arguments.json {
         let text = serde_json::to_string_pretty(&everything).expect("plain texts can be written as JSON");

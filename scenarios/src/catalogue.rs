@@ -34,6 +34,7 @@ stories! {
     "late-leader-write",
     "late-watchdog",
     "late-write-after-reset",
+    "misdirected-writes",
     "mixed-io-timeouts",
     "no-watchdog",
     "one-way-path",

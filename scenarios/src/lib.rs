@@ -15,6 +15,7 @@
 mod agenda;
 mod bisect;
 mod campaign;
+mod capability;
 mod case;
 mod catalogue;
 mod check;
@@ -23,6 +24,7 @@ mod dice;
 mod digest;
 mod fates;
 mod faults;
+mod known;
 mod panics;
 mod parse;
 mod quiet;
@@ -36,6 +38,7 @@ mod trace;
 
 pub use bisect::{Parting, Turn, Watch, parting};
 pub use campaign::{Campaign, SAMPLED_ONE_IN, Summary, Unrepeatable, run_campaign};
+pub use capability::Capability;
 pub use case::Case;
 pub use catalogue::{catalogue, worlds};
 pub use check::{
@@ -44,6 +47,7 @@ pub use check::{
 pub use dice::{Dice, Range};
 pub use digest::Digest;
 pub use faults::{Fault, FaultPlan, FaultWish, Fired, Mix, PerFault, PlannedFault, Trigger};
+pub use known::KNOWN_BUGS;
 pub use panics::all_quietly;
 pub use quiet::{quiet, quiet_4k, quiet_scenario, stormy_scenario};
 pub use reader::BadScenario;

@@ -37,6 +37,7 @@
 use crate::check::CheckPlan;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
+use crate::known::KNOWN_BUGS;
 use crate::reader::{BadScenario, Found, Reader, Source};
 use crate::scenario::{
     Anchor, Area, Deed, Expected, HostPlan, IoFate, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan,
@@ -101,9 +102,9 @@ fn opening_comment(text: &str) -> String {
 fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: String) -> Read<Scenario> {
     let small = reader.has("check");
     // What is expected says whether the tolerance is left, and that decides what may stand elsewhere.
-    let (beyond, expect_sanlock, expect_hardened) = reader.table("expect", |expect| {
+    let (beyond, bugs, expect_sanlock, expect_hardened) = reader.table("expect", |expect| {
         let beyond = expect.yes("beyond", false)?;
-        Ok((beyond, expected(expect, "sanlock_3_8_5", small)?, expected(expect, "hardened", small)?))
+        Ok((beyond, bugs(expect)?, expected(expect, "sanlock_3_8_5", small)?, expected(expect, "hardened", small)?))
     })?;
     let check = match small {
         true => Some(reader.table("check", |table| Ok((table.at(), CheckPlan::read(table, beyond)?)))?),
@@ -157,6 +158,7 @@ fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: Stri
         check: check.map(|(_, check)| check),
         expect_sanlock,
         expect_hardened,
+        bugs,
     })
 }
 
@@ -540,6 +542,17 @@ fn limits(table: &mut Reader<'_>) -> Read<Vec<(Budget, u32)>> {
         }
     }
     Ok(limits)
+}
+
+fn bugs(table: &mut Reader<'_>) -> Read<Vec<String>> {
+    let mut bugs = Vec::new();
+    for bug in table.texts("bugs")?.unwrap_or_default() {
+        if !KNOWN_BUGS.iter().any(|(id, _)| *id == bug.value) {
+            return Err(table.bad(bug.at, "bugs", "names of known bugs, such as B51", format!("{:?}", bug.value)));
+        }
+        bugs.push(bug.value);
+    }
+    Ok(bugs)
 }
 
 /// What an event may speak of.

@@ -124,6 +124,8 @@ pub struct Scenario {
     pub expect_sanlock: Expected,
     /// What is expected of `hardened`.
     pub expect_hardened: Expected,
+    /// The known bugs that it is about; see [`crate::KNOWN_BUGS`].
+    pub bugs: Vec<String>,
 }
 
 /// A host as a scenario describes it.
