@@ -8,7 +8,7 @@ use crate::stopwatch::Stopwatch;
 use indicatif::{ProgressBar, ProgressStyle};
 use lease_core::seam::Rare;
 use reports::results::{Breach, Counts, Extent, Found, Judged};
-use scenarios::{Campaign, Case, Outcome, ProfileName, Scenario, Summary, run_campaign};
+use scenarios::{Campaign, Case, Outcome, ProfileName, Scenario, Summary, Unrepeatable, run_campaign};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub(crate) struct Reach {
     pub(crate) jobs: usize,
     /// Whether all subjects are judged as one: see [`Extent::Part`].
     pub(crate) together: bool,
+    /// Whether nothing is judged: see [`Case::blind`].
+    pub(crate) blind: bool,
 }
 
 /// Which seeds.
@@ -70,7 +72,7 @@ pub(crate) fn run(subjects: &[Subject<'_>], reach: &Reach) -> Vec<Judged> {
             if keep_going() && !series.is_over(&seeds) {
                 let turn = if reach.budget.is_some() { series.turn(reach.jobs as u64) } else { u64::MAX };
                 let end = seeds.end.min(series.next.saturating_add(turn));
-                series.run(end, reach.jobs, &keep_going, &bar);
+                series.run(end, reach, &keep_going, &bar);
             }
         }
     }
@@ -110,7 +112,7 @@ struct Series<'a> {
     next: u64,
     digest: u64,
     breach: Option<Outcome>,
-    unrepeatable: Option<u64>,
+    unrepeatable: Option<String>,
     counts: Counts,
 }
 
@@ -130,7 +132,8 @@ impl<'a> Series<'a> {
             seeds_with_rejoin: 0,
             resets: 0,
             fired: BTreeMap::new(),
-            rare: BTreeMap::new(),
+            enabled: BTreeMap::new(),
+            rare: Rare::ALL.iter().map(|rare| (rare.id(), 0)).collect(),
         };
         Series { subject, next: first, digest: 0, breach: None, unrepeatable: None, counts }
     }
@@ -147,11 +150,18 @@ impl<'a> Series<'a> {
         }
     }
 
-    fn run(&mut self, end: u64, jobs: usize, keep_going: &(dyn Fn() -> bool + Sync), bar: &ProgressBar) {
+    fn run(&mut self, end: u64, reach: &Reach, keep_going: &(dyn Fn() -> bool + Sync), bar: &ProgressBar) {
         let Subject { scenario, profile } = self.subject;
         bar.set_message(format!("{} ({profile})", scenario.name));
-        let campaign =
-            Campaign { scenario, profile, seeds: self.next..end, jobs, stop_at_violation: true, prepare: None };
+        let blindfold = |case: &mut Case<'_>| case.blind = true;
+        let campaign = Campaign {
+            scenario,
+            profile,
+            seeds: self.next..end,
+            jobs: reach.jobs,
+            stop_at_violation: true,
+            prepare: reach.blind.then_some(&blindfold),
+        };
         let watch = Stopwatch::start();
         let mut micros = 0_u128;
         let summary = run_campaign(&campaign, keep_going, &mut |outcome| {
@@ -170,7 +180,11 @@ impl<'a> Series<'a> {
             0 => summary.digest,
             _ => (self.digest.rotate_left(26) ^ summary.digest).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         };
-        self.unrepeatable = self.unrepeatable.or(summary.nondeterministic);
+        let unrepeatable = summary.nondeterministic;
+        let told = |it: Unrepeatable| {
+            format!("seed {} did not go the same way when it was run again: {}", it.seed, it.parting)
+        };
+        self.unrepeatable = self.unrepeatable.take().or(unrepeatable.map(told));
         let counts = &mut self.counts;
         counts.seeds += summary.seeds;
         counts.actions += summary.actions;
@@ -182,14 +196,13 @@ impl<'a> Series<'a> {
         counts.seeds_with_takeover += summary.with_takeover;
         counts.seeds_with_rejoin += summary.with_rejoin;
         counts.resets += summary.counts.resets;
-        for (fault, times) in summary.fired.iter().filter(|(_, times)| *times > 0) {
+        let fired = summary.fired.iter().zip(summary.enabled.iter());
+        for ((fault, times), (_, on)) in fired.filter(|((_, times), (_, on))| *times > 0 || *on > 0) {
             *counts.fired.entry(fault.id()).or_default() += times;
+            *counts.enabled.entry(fault.id()).or_default() += on;
         }
-        for fault in &summary.silent {
-            counts.fired.entry(fault.id()).or_default();
-        }
-        for (rare, times) in Rare::ALL.iter().zip(summary.rare).filter(|(_, times)| *times > 0) {
-            *counts.rare.entry(format!("{rare:?}")).or_default() += times;
+        for (rare, seeds) in Rare::ALL.iter().zip(summary.rare) {
+            *counts.rare.entry(rare.id()).or_default() += seeds;
         }
         self.breach = summary.violations.into_iter().next();
     }

@@ -5,17 +5,17 @@
 
 use crate::arguments::{Jobs, ResultFiles, duration};
 use crate::campaigns::{self, Reach, Seeds, Subject};
+use crate::canary;
 use crate::check::{self, Answer};
 use crate::interrupt;
 use crate::misuse::Misuse;
 use crate::screen::Screen;
-use crate::selection::canary;
 use crate::simulate::Outputs;
 use crate::stopwatch::Stopwatch;
 use crate::telling::{Traces, again, tell};
 use clap::Args;
 use model::checker::search::Order;
-use reports::results::{Standing, Word, never_fired, worst};
+use reports::results::{Silent, Standing, Word, list, never_fired, worst};
 use reports::table::{self, short};
 use scenarios::{Expected, ProfileName, catalogue, quiet, worlds};
 use std::time::Duration;
@@ -29,12 +29,13 @@ pub(crate) struct Arguments {
     jobs: Jobs,
     #[command(flatten)]
     files: ResultFiles,
+    /// Judge nothing, to see that a gate without eyes is red
+    #[arg(long)]
+    blind: bool,
 }
 
 /// One bug may break every scenario: so many violations are told as stories, the rest by the command that tells them.
 const STORIES_MAX: usize = 3;
-/// Seeds that the canary is given. The first one should do.
-const CANARY_SEEDS: std::ops::Range<u64> = 0..20;
 /// Actions of the quiet cluster that speed is measured with: about a second.
 const QUIET_ACTIONS: u64 = 500_000;
 /// One part in so many of the budget is for the worlds.
@@ -49,11 +50,11 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     let outputs = Outputs::new(&arguments.files)?;
     let jobs = arguments.jobs.number();
     let watch = Stopwatch::start();
-    let canary = canary();
     let profiles = ProfileName::ALL;
+    let canary = canary::scenario();
     let canaries = profiles.map(|profile| Subject { scenario: &canary, profile });
-    let reach = Reach { seeds: Seeds::Range(CANARY_SEEDS), budget: Some(arguments.budget), jobs, together: true };
-    let mut judged = campaigns::run(&canaries, &reach);
+    let mut judged = canary::run(&profiles, jobs, arguments.blind);
+    screen.say(&canary::told(&judged))?;
     let speed = speed();
 
     let InFull { answers, left_out } = worlds_in_full(arguments.budget / WORLDS_SHARE, jobs)?;
@@ -62,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     let subjects = scenarios.iter().flat_map(|scenario| profiles.map(|profile| Subject { scenario, profile }));
     let subjects = subjects.collect::<Vec<_>>();
     let left = arguments.budget.saturating_sub(watch.elapsed());
-    let reach = Reach { seeds: Seeds::From(0), budget: Some(left), jobs, together: true };
+    let reach = Reach { seeds: Seeds::From(0), budget: Some(left), jobs, together: true, blind: arguments.blind };
     judged.extend(campaigns::run(&subjects, &reach));
 
     screen.say(&table::campaigns(&judged))?;
@@ -89,9 +90,14 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     }
     judged.extend(answers.into_iter().map(|(_, answer)| answer.judged));
     let silent = never_fired(&judged);
-    let standing = if silent.is_empty() { worst(&judged) } else { worst(&judged).max(Standing::Undecided) };
-    if !silent.is_empty() {
-        screen.say(&format!("was on and never fired in any campaign: {}\n", silent.join(", ")))?;
+    let (untested, unsure) = silent.into_iter().partition::<Vec<_>, _>(Silent::is_fair);
+    let mut standing = worst(&judged);
+    if !untested.is_empty() {
+        standing = Standing::Unexpected;
+        screen.say(&format!("was on and never fired in any campaign: {}\n", list(&untested)))?;
+    }
+    if !unsure.is_empty() {
+        screen.say(&format!("warning: was on and has not fired yet in any campaign: {}\n", list(&unsure)))?;
     }
     screen.say(&format!("\n{}{speed}\n", table::digest(&judged)))?;
     outputs.write(&judged)?;

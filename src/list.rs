@@ -7,6 +7,7 @@ use lease_core::profile::Profile;
 use lease_core::seam::Rare;
 use model::checker::plan::Plan;
 use model::history::Property;
+use reports::documents;
 use reports::table::columns;
 use scenarios::{Fault, ProfileName, Trigger, catalogue, worlds};
 use serde::Serialize;
@@ -16,6 +17,18 @@ pub(crate) struct Arguments {
     /// As JSON (format leaselab-list, version 1)
     #[arg(long)]
     json: bool,
+    /// One table of the documentation instead, in Markdown: bugs or capabilities
+    #[arg(long, value_name = "TABLE", conflicts_with = "json")]
+    markdown: Option<Table>,
+}
+
+/// A table of the documentation.
+#[derive(Clone, Copy, clap::ValueEnum, Debug)]
+enum Table {
+    /// Known bugs, and the stories that meet them
+    Bugs,
+    /// Capabilities, and the stories that use them
+    Capabilities,
 }
 
 #[derive(Serialize)]
@@ -76,7 +89,8 @@ struct ListedDecision {
 
 #[derive(Serialize)]
 struct ListedRare {
-    name: String,
+    name: &'static str,
+    what: &'static str,
 }
 
 fn everything() -> Everything {
@@ -126,11 +140,19 @@ fn everything() -> Everything {
         decisions: decisions
             .map(|((name, old), (_, new))| ListedDecision { name, sanlock_3_8_5: old, hardened: new })
             .collect(),
-        rare: Rare::ALL.iter().map(|rare| ListedRare { name: format!("{rare:?}") }).collect(),
+        rare: Rare::ALL.iter().map(|rare| ListedRare { name: rare.id(), what: rare.words() }).collect(),
     }
 }
 
 pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misuse> {
+    if let Some(table) = arguments.markdown {
+        let all = catalogue().into_iter().chain(worlds()).collect::<Vec<_>>();
+        screen.say(&match table {
+            Table::Bugs => documents::bugs(&all),
+            Table::Capabilities => documents::capabilities(&all),
+        })?;
+        return Ok(0);
+    }
     let everything = everything();
     let text = if arguments.json {
         let text = serde_json::to_string_pretty(&everything).expect("plain texts can be written as JSON");
@@ -166,7 +188,7 @@ fn told(everything: &Everything) -> String {
     let faults = everything.faults.iter().map(|it| vec![it.name.to_owned(), mark(it.beyond), it.strikes.to_owned()]);
     let decisions = everything.decisions.iter();
     let decisions = decisions.map(|it| vec![it.name.to_owned(), it.sanlock_3_8_5.to_owned(), it.hardened.to_owned()]);
-    let rare = everything.rare.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
+    let rare = everything.rare.iter().map(|it| vec![it.name.to_owned(), it.what.to_owned()]);
     [
         columns(&["SCENARIO ", "TOLERANCE ", "hardened ", "sanlock_3_8_5 ", "STORY "], &scenarios.collect::<Vec<_>>()),
         columns(
@@ -176,7 +198,7 @@ fn told(everything: &Everything) -> String {
         columns(&["PROPERTY ", "WHAT MUST HOLD "], &properties.collect::<Vec<_>>()),
         columns(&["FAULT ", "TOLERANCE ", "STRIKES "], &faults.collect::<Vec<_>>()),
         columns(&["DECISION ", "sanlock_3_8_5 ", "hardened "], &decisions.collect::<Vec<_>>()),
-        format!("RARE BRANCHES of the engine\n{rare}\n"),
+        columns(&["RARE BRANCH ", "WHAT HAPPENED "], &rare.collect::<Vec<_>>()),
     ]
     .join("\n")
 }

@@ -12,6 +12,7 @@
 
 mod arguments;
 mod campaigns;
+mod canary;
 mod check;
 mod gate;
 mod image;

@@ -1,17 +1,9 @@
 //! Which scenarios are meant: files, folders and names of the catalogue.
 
+use crate::canary;
 use crate::misuse::Misuse;
 use scenarios::{Scenario, catalogue, worlds};
 use std::path::{Path, PathBuf};
-
-/// A scenario whose assumption is broken. It is not in the catalogue, for nobody asks what comes of it; the gate runs it
-/// to see that it is found.
-pub(crate) fn canary() -> Scenario {
-    let text = include_str!("canary.toml");
-    Scenario::parse(CANARY, "canary.toml", text).unwrap_or_else(|error| panic!("{error}"))
-}
-
-const CANARY: &str = "canary";
 
 /// What a verb takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,8 +51,8 @@ pub(crate) fn scenarios(words: &[String], kind: Kind) -> Result<Vec<Scenario>, M
         let path = Path::new(word);
         if let Some(scenario) = Scenario::named(word) {
             found.push(kind.take(scenario)?);
-        } else if word == CANARY && !path.exists() {
-            found.push(kind.take(canary())?);
+        } else if word == canary::NAME && !path.exists() {
+            found.push(kind.take(canary::scenario())?);
         } else if path.is_dir() {
             let folder = folder(path)?.into_iter().filter(|scenario| kind.takes(scenario)).collect::<Vec<_>>();
             if folder.is_empty() {
@@ -97,7 +89,7 @@ fn folder(path: &Path) -> Result<Vec<Scenario>, Misuse> {
 pub(crate) fn word(scenario: &Scenario) -> String {
     match Scenario::named(&scenario.name) {
         Some(known) if known.text == scenario.text => scenario.name.clone(),
-        None if *scenario == canary() => CANARY.to_owned(),
+        None if *scenario == canary::scenario() => canary::NAME.to_owned(),
         _ => quoted(&scenario.file),
     }
 }

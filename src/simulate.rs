@@ -2,6 +2,7 @@
 
 use crate::arguments::{Jobs, ResultFiles, duration, seeds};
 use crate::campaigns::{self, Reach, Seeds, Subject};
+use crate::canary;
 use crate::misuse::Misuse;
 use crate::screen::{Destination, Screen};
 use crate::selection::{self, Kind};
@@ -9,7 +10,7 @@ use crate::telling::{Traces, recorded, tell};
 use clap::Args;
 use lease_core::seam::DiskId;
 use model::world::World;
-use reports::results::{Judged, worst};
+use reports::results::{Judged, Standing, worst};
 use reports::{json, junit, table};
 use scenarios::{Case, Claim, Line, ProfileName, Scenario, Trace};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -48,6 +49,9 @@ pub(crate) struct Arguments {
     keep_image: Option<PathBuf>,
     #[command(flatten)]
     files: ResultFiles,
+    /// Judge nothing, to see that a campaign without eyes is red
+    #[arg(long, conflicts_with = "seed")]
+    blind: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misuse> {
@@ -73,7 +77,18 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
         (None, None, None) => Seeds::Range(USUAL_SEEDS),
     };
     let subjects = scenarios.iter().map(|scenario| Subject { scenario, profile }).collect::<Vec<_>>();
-    let reach = Reach { seeds, budget: arguments.budget, jobs: arguments.jobs.number(), together: false };
+    let reach = Reach {
+        seeds,
+        budget: arguments.budget,
+        jobs: arguments.jobs.number(),
+        together: false,
+        blind: arguments.blind,
+    };
+    // One seed is run to be told what it does; only silence needs a witness.
+    let canaries = match arguments.seed {
+        Some(_) => Vec::new(),
+        None => canary::run(&[profile], reach.jobs, reach.blind),
+    };
     let mut judged = campaigns::run(&subjects, &reach);
     screen.say(&table::campaigns(&judged))?;
     for (judged, scenario) in judged.iter_mut().zip(&scenarios) {
@@ -84,7 +99,11 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     {
         one_seed(&Case::new(scenario, profile, seed), judged, &traces, image.as_ref(), screen)?;
     }
-    screen.say(&format!("\n{}", table::summary(&judged)))?;
+    screen.say("\n")?;
+    screen.say(&canary::told(&canaries))?;
+    // It is a result only if it lives.
+    judged.extend(canaries.into_iter().filter(|judged| judged.standing != Standing::Expected));
+    screen.say(&table::summary(&judged))?;
     outputs.write(&judged)?;
     Ok(worst(&judged).exit_status())
 }

@@ -40,7 +40,8 @@ fn complaint(scenario: &Scenario, profile: ProfileName) -> Option<String> {
         Some(outcome) => format!("seed {}: {}", outcome.seed, outcome.verdict),
         None => format!("{} seeds that hold", summary.seeds),
     };
-    let twice = summary.nondeterministic.map(|seed| format!(", and seed {seed} went two ways")).unwrap_or_default();
+    let twice = summary.nondeterministic.map(|it| format!(", and seed {} went two ways: {}", it.seed, it.parting));
+    let twice = twice.unwrap_or_default();
     Some(format!("{} ({profile}): expected {expected}, found {found}{twice}", scenario.name))
 }
 

@@ -102,6 +102,12 @@ pub enum Input {
         /// The connection.
         client: ClientId,
     },
+    /// Bytes came over the connection of a client that are no message: of two threads at once, cut off by a signal, of
+    /// somebody who does not speak the protocol. They are thrown away, and are no sign that the client is gone.
+    Garbage {
+        /// The connection.
+        client: ClientId,
+    },
     /// A client's process exited, and its connection with it.
     Exited {
         /// The connection.
@@ -580,81 +586,146 @@ pub enum Takeable {
     LeaderRegressed,
 }
 
-/// Branches that only rare schedules reach. A campaign reports which were hit.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Rare {
-    /// A timed-out read of the area was adopted by the next renewal.
-    LateReadAdopted,
-    /// An earlier write to the same sector was still outstanding, so a write had to wait.
-    SectorBusy,
-    /// All I/O slots of a task were taken by stuck I/Os.
-    NoAioSlot,
-    /// Our own value had been committed by another host.
-    CommittedByOther,
-    /// A value of another host was carried through a ballot.
-    AdoptedOther,
-    /// A block of our own life before, at the same version, was kept.
-    KeptOwnVote,
-    /// An acquire finished into a lockspace that was failing or had been joined anew.
-    GrantRefused,
-    /// A client exited while its acquire was running.
-    ClientGoneDuringAcquire,
-    /// A release was handed to the resource thread.
-    BackgroundRelease,
-    /// The leader was written by another host, so the RELEASED flag alone releases.
-    ReleasedByFlagAlone,
-    /// A renewal was refused because the last success was too long ago.
-    RenewalTooOld,
-    /// A join waited although the record bears our own name, since our last life may still be running.
-    WaitedForOwnLife,
-    /// An I/O of a join was answered when its time was over, before anybody noticed that.
-    AnsweredLate,
-    /// A join was confirmed so late that the record may have been dead to others.
-    JoinTooOld,
-    /// A host id was not set free, since another host may have taken it over.
-    FreeWithheld,
-    /// A lease was won that others hold shared.
-    SharedHolderAlive,
-    /// Another host's block said SHARED, for an instance that is over.
-    SharedHolderDead,
-    /// A shared acquire met a host that holds the lease for a moment only.
-    ShortHoldMet,
-    /// A client shares what its host held already.
-    SharedLocally,
-    /// A conversion that failed had to withdraw what it won, more than once.
-    ConversionUndone,
-    /// A conversion to shared had to be tried again.
-    DowngradeRepeated,
-    /// A client left a resource behind that the next one adopted.
-    OrphanAdopted,
+macro_rules! rare_branches {
+    ($( $(#[$doc:meta])* $name:ident = $words:literal; )*) => {
+        /// Branches that only rare schedules reach. A campaign reports in how many of its runs each was hit.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Rare {
+            $( $(#[$doc])* $name, )*
+        }
+
+        impl Rare {
+            /// All of them, in the order of declaration.
+            pub const ALL: &'static [Rare] = &[ $( Rare::$name, )* ];
+
+            /// What it is called in reports.
+            pub const fn id(self) -> &'static str {
+                match self { $( Rare::$name => stringify!($name), )* }
+            }
+
+            /// What it means, as a line of a trace tells it.
+            pub const fn words(self) -> &'static str {
+                match self { $( Rare::$name => $words, )* }
+            }
+        }
+    };
 }
 
-impl Rare {
-    /// All of them, in the order of declaration.
-    pub const ALL: [Rare; 22] = [
-        Rare::LateReadAdopted,
-        Rare::SectorBusy,
-        Rare::NoAioSlot,
-        Rare::CommittedByOther,
-        Rare::AdoptedOther,
-        Rare::KeptOwnVote,
-        Rare::GrantRefused,
-        Rare::ClientGoneDuringAcquire,
-        Rare::BackgroundRelease,
-        Rare::ReleasedByFlagAlone,
-        Rare::RenewalTooOld,
-        Rare::WaitedForOwnLife,
-        Rare::AnsweredLate,
-        Rare::JoinTooOld,
-        Rare::FreeWithheld,
-        Rare::SharedHolderAlive,
-        Rare::SharedHolderDead,
-        Rare::ShortHoldMet,
-        Rare::SharedLocally,
-        Rare::ConversionUndone,
-        Rare::DowngradeRepeated,
-        Rare::OrphanAdopted,
-    ];
+rare_branches! {
+    /// A timed-out read of the area was adopted by the next renewal.
+    LateReadAdopted = "a timed-out read is adopted";
+    /// An earlier write to the same sector was still outstanding, so a write had to wait.
+    SectorBusy = "an earlier write to the sector is outstanding";
+    /// All I/O slots of a task were taken by stuck I/Os.
+    NoAioSlot = "all AIO slots are stuck";
+    /// Our own value had been committed by another host.
+    CommittedByOther = "our value was committed by another host";
+    /// A value of another host was carried through a ballot.
+    AdoptedOther = "a value of another host is carried through";
+    /// A block of our own life before, at the same version, was kept.
+    KeptOwnVote = "a vote of our life before is kept";
+    /// An acquire finished into a lockspace that was failing or had been joined anew.
+    GrantRefused = "the lockspace failed or changed during the acquire";
+    /// A client exited while its acquire was running.
+    ClientGoneDuringAcquire = "the client went away during its acquire";
+    /// A release was handed to the resource thread.
+    BackgroundRelease = "the release goes on in the background";
+    /// The leader was written by another host, so the RELEASED flag alone releases.
+    ReleasedByFlagAlone = "the leader is another host's, RELEASED alone releases";
+    /// A renewal was refused because the last success was too long ago.
+    RenewalTooOld = "the last renewal is too old to renew";
+    /// A join waited although the record bears our own name, since our last life may still be running.
+    WaitedForOwnLife = "our own last life may still run, wait";
+    /// An I/O of a join was answered when its time was over, before anybody noticed that.
+    AnsweredLate = "the answer comes when its time is over";
+    /// A join was confirmed so late that the record may have been dead to others.
+    JoinTooOld = "the join took too long to count";
+    /// A host id was not set free, since another host may have taken it over.
+    FreeWithheld = "too late to set the host id free";
+    /// A look or a ballot found a block whose checksum is wrong, and the acquire failed.
+    DamagedBlock = "a block is damaged";
+    /// The leader states other sizes than the lockspace, so the acquire began anew with them.
+    GeometryRestart = "the leader states other sizes";
+    /// A block of a higher version showed that the leader is a late write of the past.
+    LeaderOverruled = "a block overrules the leader";
+    /// A living owner's block said RELEASED, so its lease was takeable.
+    OwnerReleasedByFlag = "the owner lives, and its block says RELEASED";
+    /// The leader changed while an acquire waited for its owner.
+    LeaderChangedInWait = "the leader changed during the wait";
+    /// The leader changed between the judgement of the owner and the ballot.
+    LeaderChangedBeforeBallot = "the leader changed before the ballot";
+    /// The version of a ballot was found committed for another instance.
+    VersionTaken = "the version was taken by another";
+    /// A value that this instance had given up was found committed, or committed by it.
+    GivenUpVoteWon = "a vote that was given up has won";
+    /// A ballot was aborted after the read of phase 1.
+    AbortedInPhase1 = "aborted in phase 1";
+    /// A ballot was aborted after the read of phase 2: its value may have been seen by then.
+    AbortedInPhase2 = "aborted in phase 2";
+    /// A ballot was aborted by a block of a higher version.
+    BallotOvertaken = "a higher version is under way";
+    /// The write or the read of phase 2 failed: the vote may stand on disk.
+    VoteUnknown = "the vote may stand on disk";
+    /// The write of the leader failed: the lease may be ours on disk.
+    CommitUnknown = "the leader may have been written";
+    /// What a failed acquire left was withdrawn by the resource thread.
+    RetractInBackground = "the withdrawal goes on in the background";
+    /// An acquire ended where it was, since its lockspace is failing or gone.
+    AcquireDropped = "the acquire is dropped with its lockspace";
+    /// The block with RELEASED could not be written, and the release went on without it.
+    ReleaseBlockFailed = "RELEASED could not be written";
+    /// The write of a free leader failed: the lease may be free on disk or not.
+    FreeUnknown = "the free leader may have been written";
+    /// A release found the leader moved on.
+    ReleaseOvertaken = "the leader moved on before the release";
+    /// A release wrote nothing, since its lockspace is failing or gone.
+    ReleasedWithoutIo = "nothing is written, the lockspace is failing";
+    /// A release in the background failed, to be tried again.
+    BackgroundRetried = "the release is tried again later";
+    /// A client exited before a worker took up its command.
+    QueuedOfGoneClient = "the client went away with a command in the queue";
+    /// The host id is lost, so users are killed without grace.
+    KilledAtOnce = "the host id is lost, no grace";
+    /// A user of a failed lockspace did not heed SIGTERM in time and is sent SIGKILL.
+    GraceOver = "the grace is over";
+    /// A user was signalled as often as it may be and still holds something.
+    KillLimit = "signalled as often as it may be";
+    /// A timed-out read did not come within the extension either, so a new one was issued.
+    LateReadGivenUp = "the late read does not come";
+    /// A join waited for the owner of the record and saw it alive.
+    JoinOwnerAlive = "the owner of the host id is alive";
+    /// A join read its record back and found another's.
+    JoinLostRace = "another was faster";
+    /// A join that ended after its write set the host id free again.
+    JoinUndone = "the join is undone";
+    /// wdmd did not answer as a join needs it.
+    WatchdogRefused = "wdmd refuses";
+    /// The write of a renewal failed: either stamp may stand on disk.
+    RenewalUnknown = "either stamp may stand on disk";
+    /// A renewal that had failed was found on disk.
+    UnknownRenewalLanded = "the failed renewal had landed";
+    /// A renewal found a record that is not the one it wrote.
+    HostIdLost = "the record is not ours any more";
+    /// A lockspace was left with the host id still owned on disk, since the last renewal failed.
+    LeftWithoutFree = "left without setting the host id free";
+    /// A lockspace thread ended while I/O of it was still in the kernel.
+    DrainGivenUp = "I/O is left in the kernel";
+    /// A lockspace was removed while it was being joined.
+    RemovedWhileJoining = "removed while it is being joined";
+    /// A lease was won that others hold shared.
+    SharedHolderAlive = "others hold it shared";
+    /// Another host's block said SHARED, for an instance that is over.
+    SharedHolderDead = "a dead host's block still says SHARED";
+    /// A shared acquire met a host that holds the lease for a moment only.
+    ShortHoldMet = "another host has it for a moment, look again";
+    /// A client shares what its host held already.
+    SharedLocally = "shared without I/O, for the host holds it already";
+    /// A conversion that failed had to withdraw what it won, more than once.
+    ConversionUndone = "what a conversion won could not be given back yet";
+    /// A conversion to shared had to be tried again.
+    DowngradeRepeated = "the conversion to shared is tried again";
+    /// A client left a resource behind that the next one adopted.
+    OrphanAdopted = "an orphan is adopted";
 }
 
 /// All that one call of the engine wants done, in order.

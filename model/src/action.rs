@@ -79,6 +79,13 @@ pub enum Action {
         /// The process.
         process: Process,
     },
+    /// A process sends bytes over its connection that are no message, and goes on as if nothing was.
+    Garble {
+        /// The host.
+        host: Host,
+        /// The process.
+        process: Process,
+    },
     /// The host loses power, or its kernel panics: everything on it stops.
     PowerLoss {
         /// The host.

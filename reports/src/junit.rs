@@ -85,7 +85,7 @@ mod tests {
         let good = found(&Expected::Holds).judge();
         let xml = results(&[bad, good.clone()]);
         assert!(xml.contains("tests=\"2\" failures=\"1\" errors=\"0\" time=\"3.000\""), "{xml}");
-        assert!(xml.contains("<failure type=\"I-EX\" message=\"A &amp; B own R1\"/>"), "{xml}");
+        assert!(xml.contains("<failure type=\"I-EX\" message=\"A &amp; B own R1; 1 of 300 seeds: "), "{xml}");
         assert_eq!(xml.matches("<testcase").count(), 2);
         assert_eq!(xml.matches("</testcase>").count(), 2);
 

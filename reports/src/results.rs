@@ -3,6 +3,7 @@
 //!
 //! It refuses to run anything: it is given what others counted.
 
+use crate::confidence::Share;
 use crate::searched::Searched;
 use model::Limits;
 use model::limits::Budget;
@@ -100,8 +101,11 @@ pub struct Counts {
     pub resets: u64,
     /// How often each fault fired that was on in some seed.
     pub fired: BTreeMap<&'static str, u64>,
-    /// How often each rare branch of the engine was taken; those never taken are left out.
-    pub rare: BTreeMap<String, u64>,
+    /// In how many seeds each of these was on.
+    pub enabled: BTreeMap<&'static str, u64>,
+    /// In how many seeds each rare branch of the engine was taken. Those that never were come first.
+    #[serde(serialize_with = "rarest_first")]
+    pub rare: BTreeMap<&'static str, u64>,
 }
 
 /// A property that did not hold.
@@ -143,6 +147,8 @@ pub struct Judged {
     /// The fault model.
     #[serde(serialize_with = "limits_map")]
     pub limits: Limits,
+    /// What the seeds say of all seeds; a search and a single seed say nothing of that kind.
+    pub share: Option<Share>,
     /// One sentence: why it stands as it does.
     pub why: String,
     /// What was counted.
@@ -163,6 +169,17 @@ fn limits_map<S: Serializer>(limits: &Limits, serializer: S) -> Result<S::Ok, S:
         map.serialize_entry(budget.name(), &(most != u32::MAX).then_some(most))?;
     }
     map.end()
+}
+
+fn rarest_first<S: Serializer>(rare: &BTreeMap<&'static str, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(by_rarity(rare))
+}
+
+/// Rare branches by the number of seeds that took them, those that none took first.
+pub(crate) fn by_rarity(rare: &BTreeMap<&'static str, u64>) -> Vec<(&'static str, u64)> {
+    let mut sorted = rare.iter().map(|(name, seeds)| (*name, *seeds)).collect::<Vec<_>>();
+    sorted.sort_by_key(|(name, seeds)| (*seeds, *name));
+    sorted
 }
 
 fn hex<S: Serializer>(digest: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -189,6 +206,7 @@ impl Counts {
             seeds_with_rejoin: 0,
             resets: 0,
             fired: BTreeMap::new(),
+            enabled: BTreeMap::new(),
             rare: BTreeMap::new(),
         }
     }
@@ -220,8 +238,8 @@ pub struct Found<'a> {
     pub first_seed: u64,
     /// See [`Judged::digest`].
     pub digest: u64,
-    /// A seed that was run twice and did not go the same way.
-    pub unrepeatable: Option<u64>,
+    /// A seed that was run twice and did not go the same way: one sentence, which seed, and where its runs part.
+    pub unrepeatable: Option<String>,
     /// The fault model.
     pub limits: Limits,
     /// What was counted.
@@ -231,23 +249,31 @@ pub struct Found<'a> {
 impl Found<'_> {
     /// Judges it.
     ///
-    /// * A scenario that expects "holds": any violation is unexpected. Its verdict is undecided if seeds were left out,
-    ///   or if a fault was on and never fired, for then nobody knows what was tested.
+    /// * A scenario that expects "holds": any violation is unexpected. Its verdict is undecided if seeds were left out.
+    /// * A fault that was on in [`FAIR_SEEDS`] seeds and never fired is unexpected: nobody knows what was tested. With
+    ///   fewer seeds it is a warning.
     /// * One that expects a violation names the property: another one is unexpected; if none is found it is undecided.
     /// * One seed alone says what that seed did, and only an unexpected violation counts against it.
     /// * A seed that did not go the same way twice is unexpected, whatever else there is.
     pub fn judge(self) -> Judged {
-        let never_fired = self.counts.fired.iter().filter(|(_, times)| **times == 0);
-        let never_fired = never_fired.map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let silent = self.counts.silent();
+        let (untested, unsure) = silent.into_iter().partition::<Vec<_>, _>(Silent::is_fair);
+        let share = match (self.extent, self.counts.seeds) {
+            (Extent::OneSeed, _) | (_, 0) => None,
+            (_, seeds) => Some(Share::of(u64::from(self.breach.is_some()), seeds)),
+        };
+        let worth = share.map_or(String::new(), |share| share.words());
+        let found = share.map_or(String::new(), |_| format!("; {worth}"));
         let (verdict, standing, why) = match (&self.breach, self.expected, self.extent) {
             (Some(breach), Expected::Violated(property), _) if breach.property == *property => {
-                (Word::Violated, Standing::Expected, format!("found, as expected: {}", breach.what))
+                (Word::Violated, Standing::Expected, format!("found, as expected: {}{found}", breach.what))
             }
             (Some(breach), Expected::Violated(property), _) => {
-                (Word::Violated, Standing::Unexpected, format!("expected {property}, found another: {}", breach.what))
+                let why = format!("expected {property}, found another: {}{found}", breach.what);
+                (Word::Violated, Standing::Unexpected, why)
             }
             (Some(breach), Expected::Holds | Expected::HoldsWithinBound, _) => {
-                (Word::Violated, Standing::Unexpected, breach.what.clone())
+                (Word::Violated, Standing::Unexpected, format!("{}{found}", breach.what))
             }
             (None, Expected::Holds | Expected::HoldsWithinBound, Extent::OneSeed) => {
                 (Word::Holds, Standing::Expected, format!("no violation with seed {}", self.first_seed))
@@ -261,20 +287,22 @@ impl Found<'_> {
                 (Word::Undecided, Standing::Undecided, why)
             }
             (None, Expected::Violated(property), Extent::Complete | Extent::Part) => {
-                let why = format!("{property} was expected and not found in {} seeds", self.counts.seeds);
-                (Word::Undecided, Standing::Undecided, why)
+                (Word::Undecided, Standing::Undecided, format!("{property} was expected and not found in {worth}"))
             }
-            (None, Expected::Holds | Expected::HoldsWithinBound, Extent::Complete) if !never_fired.is_empty() => {
-                let why = format!("was on and never fired in {} seeds: {never_fired}", self.counts.seeds);
-                (Word::Undecided, Standing::Undecided, why)
+            (None, _, Extent::Complete) if !untested.is_empty() => {
+                let why = format!("no violation, but was on and never fired: {}", list(&untested));
+                (Word::Undecided, Standing::Unexpected, why)
             }
-            (None, Expected::Holds | Expected::HoldsWithinBound, Extent::Complete | Extent::Part) => {
-                let why = format!("no violation in {}", confidence(self.counts.seeds));
+            (None, _, Extent::Complete) if !unsure.is_empty() => {
+                let why = format!("no violation in {worth}; warning: was on and has not fired yet: {}", list(&unsure));
                 (Word::Holds, Standing::Expected, why)
             }
+            (None, Expected::Holds | Expected::HoldsWithinBound, Extent::Complete | Extent::Part) => {
+                (Word::Holds, Standing::Expected, format!("no violation in {worth}"))
+            }
         };
-        let (standing, why) = match self.unrepeatable {
-            Some(seed) => (Standing::Unexpected, format!("seed {seed} did not go the same way when it was run again")),
+        let (standing, why) = match &self.unrepeatable {
+            Some(what) => (Standing::Unexpected, what.clone()),
             None => (standing, why),
         };
         let (expected, expected_property) = expected_words(self.expected);
@@ -291,6 +319,7 @@ impl Found<'_> {
             digest: Some(self.digest),
             trace: None,
             limits: self.limits,
+            share,
             why,
             counts: self.counts,
             searched: None,
@@ -298,22 +327,65 @@ impl Found<'_> {
     }
 }
 
-/// What so many seeds without a violation are worth.
-pub fn confidence(seeds: u64) -> String {
-    // The rule of three: if an event was not seen in n trials, its probability is below 3/n with 95 % confidence.
-    match seeds / 3 {
-        0 | 1 => format!("{seeds} seeds: too few to say how rare one would be"),
-        rarer => format!("{seeds} seeds: with 95 % confidence fewer than 1 in {rarer} seeds (rule of three)"),
+/// Seeds in which a fault must have been on before its silence says something: after so many, with 95 % confidence it
+/// fires in fewer than 1 in 20 (rule of three), and what is as rare as that is not tested by a campaign.
+pub const FAIR_SEEDS: u64 = 60;
+
+/// A fault that was on and never fired.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Silent {
+    /// The fault.
+    pub fault: &'static str,
+    /// In how many seeds it was on.
+    pub seeds: u64,
+}
+
+impl Silent {
+    /// Whether that many seeds are enough to say that something is wrong with the fault or with the story.
+    pub const fn is_fair(&self) -> bool {
+        self.seeds >= FAIR_SEEDS
     }
 }
 
-/// The faults that were on in some campaign and fired in none.
-pub fn never_fired(judged: &[Judged]) -> Vec<&'static str> {
-    let mut times = BTreeMap::<&'static str, u64>::new();
-    for (fault, fired) in judged.iter().flat_map(|judged| &judged.counts.fired) {
-        *times.entry(fault).or_default() += fired;
+impl fmt::Display for Silent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {} seeds", self.fault, self.seeds)
     }
-    times.into_iter().filter(|(_, times)| *times == 0).map(|(fault, _)| fault).collect()
+}
+
+impl Counts {
+    /// The faults that were on and never fired.
+    pub fn silent(&self) -> Vec<Silent> {
+        let on = self.enabled.iter().filter(|(fault, _)| self.fired.get(*fault).is_none_or(|times| *times == 0));
+        on.map(|(fault, seeds)| Silent { fault, seeds: *seeds }).collect()
+    }
+}
+
+/// The faults that were on in some campaign and fired in none, all campaigns taken together.
+pub fn never_fired(judged: &[Judged]) -> Vec<Silent> {
+    let mut all = Counts::none(0.0);
+    for counts in judged.iter().map(|judged| &judged.counts) {
+        for (sum, more) in [(&mut all.fired, &counts.fired), (&mut all.enabled, &counts.enabled)] {
+            for (fault, times) in more {
+                *sum.entry(fault).or_default() += times;
+            }
+        }
+    }
+    all.silent()
+}
+
+/// In how many seeds of all campaigns each rare branch was taken, those never taken first.
+pub fn rare_branches(judged: &[Judged]) -> Vec<(&'static str, u64)> {
+    let mut all = BTreeMap::new();
+    for (name, seeds) in judged.iter().flat_map(|judged| &judged.counts.rare) {
+        *all.entry(*name).or_default() += seeds;
+    }
+    by_rarity(&all)
+}
+
+/// Silent faults as a list.
+pub fn list(silent: &[Silent]) -> String {
+    silent.iter().map(Silent::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The worst standing of all; `Undecided` if there is nothing to judge.
@@ -350,7 +422,8 @@ pub(crate) mod tests {
                 seeds_with_rejoin: 150,
                 resets: 2,
                 fired: [("power-loss", 7)].into(),
-                rare: [("AdoptedOther".to_owned(), 3)].into(),
+                enabled: [("power-loss", 300)].into(),
+                rare: [("AdoptedOther", 3), ("KeptOwnVote", 0)].into(),
             },
         }
     }
@@ -386,28 +459,47 @@ pub(crate) mod tests {
     fn a_fault_that_never_fired_is_not_green_but_one_seed_alone_need_not_fire_all() {
         let mut campaign = found(&Expected::Holds);
         campaign.counts.fired.insert("torn", 0);
+        campaign.counts.enabled.insert("torn", FAIR_SEEDS);
         let judged = campaign.clone().judge();
-        assert_eq!(judged.standing, Standing::Undecided);
-        assert_eq!(judged.why, "was on and never fired in 300 seeds: torn");
+        assert_eq!((judged.verdict, judged.standing), (Word::Undecided, Standing::Unexpected));
+        assert_eq!(judged.why, "no violation, but was on and never fired: torn in 60 seeds");
         assert_eq!(Found { extent: Extent::OneSeed, ..campaign.clone() }.judge().standing, Standing::Expected);
+
+        let mut few = campaign.clone();
+        few.counts.enabled.insert("torn", FAIR_SEEDS - 1);
+        let judged = few.judge();
+        assert_eq!((judged.verdict, judged.standing), (Word::Holds, Standing::Expected));
+        assert!(judged.why.ends_with("; warning: was on and has not fired yet: torn in 59 seeds"), "{}", judged.why);
 
         let part = Found { extent: Extent::Part, ..campaign }.judge();
         assert_eq!(part.standing, Standing::Expected);
-        assert_eq!(never_fired(std::slice::from_ref(&part)), ["torn"]);
+        assert_eq!(never_fired(std::slice::from_ref(&part)), [Silent { fault: "torn", seeds: FAIR_SEEDS }]);
         let mut elsewhere = part.clone();
         elsewhere.counts.fired.insert("torn", 1);
-        assert_eq!(never_fired(&[part, elsewhere]), [""; 0]);
+        assert_eq!(never_fired(&[part, elsewhere]), []);
+    }
+
+    #[test]
+    fn rare_branches_are_listed_with_those_first_that_no_seed_took() {
+        let judged = found(&Expected::Holds).judge();
+        assert_eq!(rare_branches(&[judged.clone(), judged]), [("KeptOwnVote", 0), ("AdoptedOther", 6)]);
+    }
+
+    #[test]
+    fn what_was_found_and_what_was_not_is_told_with_its_bounds() {
+        let calm = found(&Expected::Holds).judge();
+        let bound = "no violation in 300 seeds: with 95 % confidence fewer than 1 in 100 seeds (rule of three)";
+        assert_eq!(calm.why, bound);
+        assert!(calm.share.is_some_and(|share| share.low == 0.0 && share.high < 0.01));
+        let bad = Found { breach: breach("I-EX"), ..found(&Expected::Holds) }.judge();
+        let bounds = "; 1 of 300 seeds: with 95 % confidence 0.0084 % to 1.8 % of all seeds (Clopper-Pearson)";
+        assert_eq!(bad.why, format!("two owners{bounds}"));
+        assert_eq!(Found { extent: Extent::OneSeed, ..found(&Expected::Holds) }.judge().share, None);
     }
 
     #[test]
     fn a_seed_that_goes_two_ways_is_never_green() {
-        let judged = Found { unrepeatable: Some(4), ..found(&Expected::Holds) }.judge();
+        let judged = Found { unrepeatable: Some("seed 4".to_owned()), ..found(&Expected::Holds) }.judge();
         assert_eq!(judged.standing, Standing::Unexpected);
-    }
-
-    #[test]
-    fn the_rule_of_three_needs_some_seeds() {
-        assert!(confidence(3000).ends_with("fewer than 1 in 1000 seeds (rule of three)"));
-        assert!(confidence(2).ends_with("too few to say how rare one would be"));
     }
 }

@@ -145,6 +145,7 @@ impl Search<'_> {
             digest: None,
             trace: None,
             limits: self.limits,
+            share: None,
             why,
             counts: Counts::none(self.seconds),
             searched: Some(self.searched),

@@ -386,6 +386,7 @@ impl Story {
             Action::KillDaemon { host } => (*host, ": the daemon is killed".to_owned()),
             Action::StartDaemon { host } => (*host, ": the daemon starts again".to_owned()),
             Action::KillWdmd { host } => (*host, ": wdmd is killed".to_owned()),
+            Action::Garble { host, process } => (*host, format!(".{} sends bytes that are no message", process.0)),
             Action::HangUp { host, process } => (*host, format!(".{} closes its connection and goes on", process.0)),
             Action::StopClock { host } => (*host, "'s clock stands still".to_owned()),
             Action::JumpClock { host, micros } => (*host, format!("'s clock jumps forward by {} s", Seconds(*micros))),
@@ -741,7 +742,10 @@ fn rare_words(rare: Rare) -> Option<&'static str> {
         Rare::ConversionUndone => "what its conversion won is not given back yet",
         Rare::DowngradeRepeated => "its conversion to shared is tried again",
         Rare::OrphanAdopted => "one of its processes takes over what another had left behind",
-        Rare::BackgroundRelease | Rare::ShortHoldMet | Rare::SharedLocally => return None,
+        Rare::GivenUpVoteWon => "a vote that it had given up has won, so it begins anew",
+        Rare::LeaderOverruled => "a block of a later version shows that the leader is of the past",
+        // The others change nothing in what is told.
+        _ => return None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Results for people: columns of text, and a summary.
 
-use crate::results::{Judged, Standing, Word, confidence};
+use crate::confidence::confidence;
+use crate::results::{Judged, Standing, Word, rare_branches};
 use scenarios::limits_text;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -115,6 +116,7 @@ pub fn summary(judged: &[Judged]) -> String {
         }
         text += &reason(judged);
     }
+    text += &rare(judged);
     let _ = writeln!(text, "{}", verdict_line(judged));
     text
 }
@@ -131,6 +133,7 @@ pub fn digest(judged: &[Judged]) -> String {
             text += &reason(judged);
         }
     }
+    text += &rare(judged);
     for (limits, campaigns) in limits {
         let _ = writeln!(text, "limits of {campaigns} campaigns: {limits}");
     }
@@ -142,6 +145,23 @@ pub fn digest(judged: &[Judged]) -> String {
         let _ = writeln!(text, "no violation in {seeds} seeds of {campaigns} campaigns; the fewest are {worth}");
     }
     let _ = writeln!(text, "{}", verdict_line(judged));
+    text
+}
+
+/// Each rare branch of the engine with the number of seeds that took it, all campaigns together: first a line with those
+/// that no seed took, then the others, the rarest first.
+pub fn rare(judged: &[Judged]) -> String {
+    let branches = rare_branches(judged);
+    let (never, taken) = branches.iter().partition::<Vec<_>, _>(|(_, seeds)| *seeds == 0);
+    let mut text = String::new();
+    if !never.is_empty() {
+        let names = never.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+        let _ = writeln!(text, "rare branches that no seed took: {}", names.join(", "));
+    }
+    if !taken.is_empty() {
+        let counts = taken.iter().map(|(name, seeds)| format!("{name} {seeds}")).collect::<Vec<_>>();
+        let _ = writeln!(text, "rare branches, and the seeds that took them: {}", counts.join(", "));
+    }
     text
 }
 

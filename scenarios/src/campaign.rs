@@ -3,8 +3,9 @@
 //! What a campaign says does not depend on how many threads ran it. Seeds are handed out in order and each one that was
 //! begun is finished, so that whenever it ends it has run the seeds from the first to some last one, none left out.
 
+use crate::bisect::{Parting, parting};
 use crate::case::Case;
-use crate::faults::{Fault, Fired};
+use crate::faults::{Fired, PerFault};
 use crate::scenario::{ProfileName, Scenario};
 use crate::simulate::{Outcome, run_case};
 use lease_core::seam::Rare;
@@ -34,6 +35,15 @@ pub struct Campaign<'a> {
 /// One seed in so many is run twice, and both runs must agree.
 pub const SAMPLED_ONE_IN: u64 = 64;
 
+/// A seed that does not say what happens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unrepeatable {
+    /// The seed.
+    pub seed: u64,
+    /// Where its runs part.
+    pub parting: Parting,
+}
+
 /// How many violating seeds a summary keeps.
 const KEPT: usize = 32;
 
@@ -55,7 +65,7 @@ pub struct Summary {
     /// The first of them, by seed.
     pub violations: Vec<Outcome>,
     /// The first seed whose second run went another way than its first.
-    pub nondeterministic: Option<u64>,
+    pub nondeterministic: Option<Unrepeatable>,
     /// Actions of all runs.
     pub actions: u64,
     /// Simulated time times hosts that were up, in microseconds.
@@ -74,9 +84,9 @@ pub struct Summary {
     pub longest_recovery: u64,
     /// How often each fault fired.
     pub fired: Fired,
-    /// Faults that were on in some seed and never fired: what was tested is not what was asked for.
-    pub silent: Vec<Fault>,
-    /// How often each rare branch was taken, in the order of [`Rare::ALL`].
+    /// In how many seeds each fault was on. One that was on and never fired was not tested.
+    pub enabled: PerFault<u64>,
+    /// In how many seeds each rare branch was taken, in the order of [`Rare::ALL`].
     pub rare: [u64; Rare::ALL.len()],
 }
 
@@ -91,7 +101,7 @@ pub fn run_campaign(
     let enough = AtomicBool::new(false);
     let jobs = campaign.jobs.max(1);
     let mut merged = Merged::new(campaign);
-    let work = |sender: mpsc::SyncSender<(Outcome, bool)>| {
+    let work = |sender: mpsc::SyncSender<(Outcome, Option<Unrepeatable>)>| {
         while !enough.load(Ordering::Relaxed) && keep_going() {
             // Handed out in order, and whoever takes one finishes it.
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -109,15 +119,15 @@ pub fn run_campaign(
         drop(sender);
         let mut early = BTreeMap::new();
         let mut due = campaign.seeds.start;
-        for (outcome, agrees) in receiver {
-            early.insert(outcome.seed, (outcome, agrees));
-            while let Some((outcome, agrees)) = early.remove(&due) {
+        for (outcome, unrepeatable) in receiver {
+            early.insert(outcome.seed, (outcome, unrepeatable));
+            while let Some((outcome, unrepeatable)) = early.remove(&due) {
                 due += 1;
                 if merged.is_over() {
                     continue;
                 }
                 each(&outcome);
-                merged.take(outcome, agrees);
+                merged.take(outcome, unrepeatable);
                 if merged.is_over() {
                     enough.store(true, Ordering::Relaxed);
                 }
@@ -127,14 +137,24 @@ pub fn run_campaign(
     merged.summary()
 }
 
-fn run_seed(campaign: &Campaign<'_>, seed: u64) -> (Outcome, bool) {
-    let mut case = Case::new(campaign.scenario, campaign.profile, seed);
-    if let Some(prepare) = campaign.prepare {
-        prepare(&mut case);
-    }
-    let outcome = run_case(&case, &mut ());
-    let agrees = !seed.is_multiple_of(SAMPLED_ONE_IN) || run_case(&case, &mut ()).digest == outcome.digest;
-    (outcome, agrees)
+fn run_seed(campaign: &Campaign<'_>, seed: u64) -> (Outcome, Option<Unrepeatable>) {
+    // Made anew for each run, so that a change that is not the same each time is found out, too.
+    let made = || {
+        let mut case = Case::new(campaign.scenario, campaign.profile, seed);
+        if let Some(prepare) = campaign.prepare {
+            prepare(&mut case);
+        }
+        case
+    };
+    let outcome = run_case(&made(), &mut ());
+    let agrees = !seed.is_multiple_of(SAMPLED_ONE_IN) || run_case(&made(), &mut ()).digest == outcome.digest;
+    let unrepeatable = (!agrees).then(|| {
+        let parting = parting(&made().setup, &mut |_, watch| {
+            run_case(&made(), watch);
+        });
+        Unrepeatable { seed, parting }
+    });
+    (outcome, unrepeatable)
 }
 
 /// A summary in the making.
@@ -144,7 +164,6 @@ struct Merged {
     wanted: u64,
     actions: Vec<u64>,
     micros: Vec<u64>,
-    enabled: Vec<bool>,
 }
 
 impl Merged {
@@ -168,14 +187,13 @@ impl Merged {
                 median_micros: 0,
                 longest_recovery: 0,
                 fired: Fired::NONE,
-                silent: Vec::new(),
+                enabled: PerFault::all(0),
                 rare: [0; Rare::ALL.len()],
             },
             stop_at_violation: campaign.stop_at_violation,
             wanted: campaign.seeds.end.saturating_sub(campaign.seeds.start),
             actions: Vec::new(),
             micros: Vec::new(),
-            enabled: vec![false; Fault::COUNT],
         }
     }
 
@@ -183,12 +201,12 @@ impl Merged {
         self.stop_at_violation && self.summary.violating > 0
     }
 
-    fn take(&mut self, outcome: Outcome, agrees: bool) {
+    fn take(&mut self, outcome: Outcome, unrepeatable: Option<Unrepeatable>) {
         let summary = &mut self.summary;
         summary.seeds += 1;
         summary.digest = (summary.digest.rotate_left(26) ^ outcome.digest).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        if !agrees {
-            summary.nondeterministic.get_or_insert(outcome.seed);
+        if summary.nondeterministic.is_none() {
+            summary.nondeterministic = unrepeatable;
         }
         summary.actions += outcome.actions;
         summary.host_micros += outcome.host_micros;
@@ -198,10 +216,10 @@ impl Merged {
         summary.longest_recovery = summary.longest_recovery.max(outcome.recovery.unwrap_or(0));
         summary.fired.add(&outcome.fired);
         for (sum, count) in summary.rare.iter_mut().zip(&outcome.rare) {
-            *sum += count;
+            *sum += u64::from(*count > 0);
         }
         for (fault, on) in outcome.enabled.iter() {
-            self.enabled[fault.index()] |= on;
+            summary.enabled.set(fault, summary.enabled.get(fault) + u64::from(on));
         }
         self.actions.push(outcome.actions);
         self.micros.push(outcome.micros);
@@ -217,10 +235,6 @@ impl Merged {
         self.summary.complete = self.is_over() || self.summary.seeds == self.wanted;
         self.summary.median_actions = median(&mut self.actions);
         self.summary.median_micros = median(&mut self.micros);
-        let silent = Fault::ALL.iter().copied();
-        let enabled = &self.enabled;
-        let fired = self.summary.fired;
-        self.summary.silent = silent.filter(|fault| enabled[fault.index()] && fired.get(*fault) == 0).collect();
         self.summary
     }
 }
@@ -269,4 +283,39 @@ fn median(numbers: &mut [u64]) -> u64 {
     }
     let middle = (numbers.len() - 1) / 2;
     *numbers.select_nth_unstable(middle).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_that_goes_two_ways_is_told_with_the_happening_where_its_runs_part() {
+        let scenario = Scenario::named("power-loss").expect("it is in the catalogue");
+        let profile = ProfileName::Hardened;
+        let sampled = (0..20).map(|number| number * SAMPLED_ONE_IN);
+        let loses_power = |seed: &u64| run_case(&Case::new(&scenario, profile, *seed), &mut ()).counts.power_losses > 0;
+        let seed = sampled.into_iter().find(loses_power).expect("one of them loses power");
+        let calls = AtomicU64::new(0);
+        // Every other time power cannot be lost.
+        let prepare = |case: &mut Case<'_>| {
+            let call = calls.fetch_add(1, Ordering::Relaxed);
+            if call % 2 == 1 {
+                case.limits.crashes = 0;
+            }
+        };
+        let campaign = Campaign {
+            scenario: &scenario,
+            profile,
+            seeds: seed..seed + 1,
+            jobs: 1,
+            stop_at_violation: true,
+            prepare: Some(&prepare),
+        };
+        let found = run_campaign(&campaign, &|| true, &mut |_| {}).nondeterministic.expect("its two runs differ");
+        assert_eq!(found.seed, seed);
+        let Parting::At { first, second, .. } = &found.parting else { panic!("{}", found.parting) };
+        let told = [first, second].map(|side| side.clone().unwrap_or_default());
+        assert!(told.iter().any(|text| text.contains("power")), "{told:?}");
+    }
 }

@@ -30,6 +30,8 @@ pub struct Case<'a> {
     pub faults: FaultPlan,
     /// When each host is switched on.
     pub starts: Vec<Instant>,
+    /// Whether nobody looks at what must hold. Only for the question whether anybody would notice that.
+    pub blind: bool,
 }
 
 impl<'a> Case<'a> {
@@ -134,7 +136,7 @@ impl<'a> Case<'a> {
             wish.only.is_none_or(|only| only == profile) && (fault != Fault::Drift || drifting)
         };
         let faults = FaultPlan::draw(&scenario.faults, scenario.mix, seed, allowed);
-        Case { scenario, profile, seed, setup, limits: limits(scenario), faults, starts }
+        Case { scenario, profile, seed, setup, limits: limits(scenario), faults, starts, blind: false }
     }
 
     /// Whether a fault of this trigger is on.

@@ -141,6 +141,10 @@ impl<S: Sink> Simulation<'_, S> {
                 }
             }
             ClientState::Holding(resource) => {
+                if self.client_fault(Fault::Garbage, host).is_some() {
+                    // Whatever the daemon makes of it, the process is none the worse and goes on.
+                    let _ = self.act(Action::Garble { host, process });
+                }
                 if self.client_fault(Fault::ExitHolding, host).is_some() {
                     self.death(entry, host, process);
                 } else if let Some(planned) = self.client_fault(Fault::HangUp, host) {
@@ -238,14 +242,7 @@ impl<S: Sink> Simulation<'_, S> {
             client.errand = if terms.lvb { Errand::Read } else { Errand::Leave };
         }
         match self.act(Action::Ask { host, process: Some(process), request }) {
-            Ok(()) => {
-                if self.client_fault(Fault::ExitMidRequest, host).is_some() {
-                    let soon = self.dice.clients.within(Range::millis(0, 500));
-                    let Some(client) = self.client_of(host, process) else { return };
-                    let death = client.death;
-                    self.put(death, self.now.after_micros(soon));
-                }
-            }
+            Ok(()) => self.may_exit(host, process),
             Err(illegal) => self.not_asked(entry, host, process, ClientState::Idle, illegal),
         }
     }
@@ -285,8 +282,19 @@ impl<S: Sink> Simulation<'_, S> {
         if let Some(client) = self.client_of(host, process) {
             client.state = ClientState::Releasing(resource);
         }
-        if let Err(illegal) = self.act(Action::Ask { host, process: Some(process), request }) {
-            self.not_asked(entry, host, process, ClientState::Holding(resource), illegal);
+        match self.act(Action::Ask { host, process: Some(process), request }) {
+            Ok(()) => self.may_exit(host, process),
+            Err(illegal) => self.not_asked(entry, host, process, ClientState::Holding(resource), illegal),
+        }
+    }
+
+    /// A client that was just asked something may exit before it hears the answer.
+    fn may_exit(&mut self, host: Host, process: Process) {
+        if self.client_fault(Fault::ExitMidRequest, host).is_some() {
+            let soon = self.dice.clients.within(Range::millis(0, 500));
+            let Some(client) = self.client_of(host, process) else { return };
+            let death = client.death;
+            self.put(death, self.now.after_micros(soon));
         }
     }
 

@@ -75,6 +75,10 @@ impl<S: Sink> Simulation<'_, S> {
         let steps = self.scripted_fate(host, disk, io, write, sectors);
         let steps = match steps {
             Some(steps) => steps,
+            None if self.now < self.hosts[usize::from(host.0)].refused_until[usize::from(write)] => {
+                let soon = self.usual_latency();
+                Steps::new().then(self.now.after_micros(soon), Step::End(Ending::Refused(EIO)))
+            }
             None => self.struck(host, disk, io, write, sectors).unwrap_or_else(|| self.healthy(write)),
         };
         self.plan_io(host, disk, io, write, false, steps);

@@ -126,6 +126,17 @@ faults! {
     ClockStop = "clock-stop", Timed, true;
     /// Somebody overwrites a sector of a lease with zeros.
     Edit = "edit", Timed, true;
+    // New ones come last, for each fault throws its dice in this order.
+    /// Every read of one host is refused for `lasts`; its writes work.
+    ReadsFail = "reads-fail", Timed, false;
+    /// Every write of one host is refused for `lasts`; its reads work.
+    WritesFail = "writes-fail", Timed, false;
+    /// A client sends bytes that are no message and goes on.
+    Garbage = "garbage", Client, false;
+    /// One bit of a record that somebody uses flips on the medium.
+    Decay = "decay", Timed, true;
+    /// Somebody initialises a resource anew, whether or not it is used.
+    Init = "init", Timed, true;
 }
 
 impl Fault {
@@ -150,7 +161,9 @@ impl Fault {
             Fault::LateWrite | Fault::LateAnswer => Range::secs(10, 200),
             Fault::SplitRead => Range::millis(50, 5_000),
             Fault::Torn | Fault::TornInside => Range::millis(1, 30_000),
-            Fault::CutOne | Fault::CutAll | Fault::PathFails => Range::secs(5, 200),
+            Fault::CutOne | Fault::CutAll | Fault::PathFails | Fault::ReadsFail | Fault::WritesFail => {
+                Range::secs(5, 200)
+            }
             Fault::PowerLoss => Range::secs(20, 300),
             Fault::DaemonKill => Range::secs(1, 120),
             Fault::TaskStall | Fault::DaemonStall | Fault::WdmdStall => Range::secs(1, 180),

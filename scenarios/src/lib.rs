@@ -13,7 +13,9 @@
 //! ```
 
 mod agenda;
+mod bisect;
 mod campaign;
+mod capability;
 mod case;
 mod catalogue;
 mod check;
@@ -22,6 +24,7 @@ mod dice;
 mod digest;
 mod fates;
 mod faults;
+mod known;
 mod panics;
 mod parse;
 mod quiet;
@@ -33,7 +36,9 @@ mod simulate;
 mod strikes;
 mod trace;
 
-pub use campaign::{Campaign, SAMPLED_ONE_IN, Summary, run_campaign};
+pub use bisect::{Parting, Turn, Watch, parting};
+pub use campaign::{Campaign, SAMPLED_ONE_IN, Summary, Unrepeatable, run_campaign};
+pub use capability::Capability;
 pub use case::Case;
 pub use catalogue::{catalogue, worlds};
 pub use check::{
@@ -42,6 +47,7 @@ pub use check::{
 pub use dice::{Dice, Range};
 pub use digest::Digest;
 pub use faults::{Fault, FaultPlan, FaultWish, Fired, Mix, PerFault, PlannedFault, Trigger};
+pub use known::KNOWN_BUGS;
 pub use panics::all_quietly;
 pub use quiet::{quiet, quiet_4k, quiet_scenario, stormy_scenario};
 pub use reader::BadScenario;

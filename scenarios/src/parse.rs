@@ -37,6 +37,7 @@
 use crate::check::CheckPlan;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
+use crate::known::KNOWN_BUGS;
 use crate::reader::{BadScenario, Found, Reader, Source};
 use crate::scenario::{
     Anchor, Area, Deed, Expected, HostPlan, IoFate, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan,
@@ -101,9 +102,9 @@ fn opening_comment(text: &str) -> String {
 fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: String) -> Read<Scenario> {
     let small = reader.has("check");
     // What is expected says whether the tolerance is left, and that decides what may stand elsewhere.
-    let (beyond, expect_sanlock, expect_hardened) = reader.table("expect", |expect| {
+    let (beyond, bugs, expect_sanlock, expect_hardened) = reader.table("expect", |expect| {
         let beyond = expect.yes("beyond", false)?;
-        Ok((beyond, expected(expect, "sanlock_3_8_5", small)?, expected(expect, "hardened", small)?))
+        Ok((beyond, bugs(expect)?, expected(expect, "sanlock_3_8_5", small)?, expected(expect, "hardened", small)?))
     })?;
     let check = match small {
         true => Some(reader.table("check", |table| Ok((table.at(), CheckPlan::read(table, beyond)?)))?),
@@ -157,6 +158,7 @@ fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: Stri
         check: check.map(|(_, check)| check),
         expect_sanlock,
         expect_hardened,
+        bugs,
     })
 }
 
@@ -547,6 +549,17 @@ fn limits(table: &mut Reader<'_>) -> Read<Vec<(Budget, u32)>> {
     Ok(limits)
 }
 
+fn bugs(table: &mut Reader<'_>) -> Read<Vec<String>> {
+    let mut bugs = Vec::new();
+    for bug in table.texts("bugs")?.unwrap_or_default() {
+        if !KNOWN_BUGS.iter().any(|(id, _)| *id == bug.value) {
+            return Err(table.bad(bug.at, "bugs", "names of known bugs, such as B51", format!("{:?}", bug.value)));
+        }
+        bugs.push(bug.value);
+    }
+    Ok(bugs)
+}
+
 /// What an event may speak of.
 struct Names<'a> {
     hosts: &'a [HostPlan],
@@ -583,10 +596,14 @@ enum Verb {
     Release,
     Exit,
     HangUp,
+    Garbage,
+    ReadsFail,
+    WritesFail,
+    Init,
     Io,
 }
 
-const VERBS: [(&str, Verb); 25] = [
+const VERBS: [(&str, Verb); 29] = [
     ("power-loss", Verb::PowerLoss),
     ("power-on", Verb::PowerOn),
     ("kill-daemon", Verb::KillDaemon),
@@ -611,6 +628,10 @@ const VERBS: [(&str, Verb); 25] = [
     ("release", Verb::Release),
     ("exit", Verb::Exit),
     ("hang-up", Verb::HangUp),
+    ("garbage", Verb::Garbage),
+    ("reads-fail", Verb::ReadsFail),
+    ("writes-fail", Verb::WritesFail),
+    ("init", Verb::Init),
     ("io", Verb::Io),
 ];
 
@@ -682,8 +703,10 @@ impl Names<'_> {
             return Err(table.bad(table.at(), "do", "what happens: do = \"power-loss\"", "nothing"));
         };
         let lasts = table.durations("lasts")?.map(|found| found.value);
-        let beyond =
-            matches!(verb.value, Verb::StopClock | Verb::JumpClock | Verb::Rollback | Verb::SplitOff | Verb::Edit);
+        let beyond = matches!(
+            verb.value,
+            Verb::StopClock | Verb::JumpClock | Verb::Rollback | Verb::SplitOff | Verb::Edit | Verb::Init
+        );
         if beyond && !self.beyond {
             return Err(table.bad(verb.at, "do", "[expect] beyond = true for this", "a tolerance that is kept"));
         }
@@ -698,6 +721,7 @@ impl Names<'_> {
                 | Verb::Snapshot
                 | Verb::Rollback
                 | Verb::Edit
+                | Verb::Init
         );
         if needs_host && host.is_none() {
             return Err(table.bad(table.at(), "host", "the host that it happens to", "nothing"));
@@ -765,6 +789,10 @@ impl Names<'_> {
             Verb::Release => Deed::Release(self.process(table)?, self.resource(table)?),
             Verb::Exit => Deed::Exit(self.process(table)?),
             Verb::HangUp => Deed::HangUp(self.process(table)?),
+            Verb::Garbage => Deed::Garbage(self.process(table)?),
+            Verb::ReadsFail => Deed::Refuse { write: false },
+            Verb::WritesFail => Deed::Refuse { write: true },
+            Verb::Init => Deed::Init(self.resource(table)?),
             Verb::Io => self.io(table)?,
         })
     }

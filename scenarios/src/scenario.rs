@@ -7,8 +7,10 @@ use crate::check::CheckPlan;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault};
 use lease_core::format::Geometry;
+use model::action::Part;
 use model::limits::Budget;
 use model::setup::Device;
+use sim_disk::PathState;
 use std::fmt;
 use std::str::FromStr;
 
@@ -122,6 +124,8 @@ pub struct Scenario {
     pub expect_sanlock: Expected,
     /// What is expected of `hardened`.
     pub expect_hardened: Expected,
+    /// The known bugs that it is about; see [`crate::KNOWN_BUGS`].
+    pub bugs: Vec<String>,
 }
 
 /// A host as a scenario describes it.
@@ -343,13 +347,13 @@ pub enum Deed {
     /// wdmd is killed.
     KillWdmd,
     /// A part stops running. `lasts`: until it goes on.
-    Stall(model::action::Part),
+    Stall(Part),
     /// A part goes on.
-    Resume(model::action::Part),
+    Resume(Part),
     /// The host is paused and its clock with it.
     StopClock,
     /// The path hangs, fails or is gone. `lasts`: until it is mended.
-    Cut(sim_disk::PathState),
+    Cut(PathState),
     /// The path is mended.
     Mend,
     /// The clock jumps forward by so many microseconds.
@@ -380,6 +384,15 @@ pub enum Deed {
     Exit(u8),
     /// A process closes its connection.
     HangUp(u8),
+    /// A process sends bytes that are no message.
+    Garbage(u8),
+    /// All reads of the host are refused, or all of its writes. `lasts`: until they work again.
+    Refuse {
+        /// Whether it is the writes.
+        write: bool,
+    },
+    /// A resource is initialised anew, by index.
+    Init(u8),
     /// The next I/O of the host to an area has this fate.
     Io {
         /// Whether it is a write that is waited for.
@@ -418,6 +431,48 @@ pub enum IoFate {
     },
     /// A fault strikes it.
     Struck(Fault),
+}
+
+impl Deed {
+    /// The fault that it lets strike, if it is one.
+    pub const fn fault(&self) -> Option<Fault> {
+        Some(match self {
+            Deed::PowerLoss => Fault::PowerLoss,
+            Deed::KillDaemon => Fault::DaemonKill,
+            Deed::KillWdmd => Fault::WdmdKill,
+            Deed::Stall(Part::Task(_)) => Fault::TaskStall,
+            Deed::Stall(Part::Daemon) => Fault::DaemonStall,
+            Deed::Stall(Part::Wdmd) => Fault::WdmdStall,
+            Deed::Stall(Part::Host) => Fault::HostPause,
+            Deed::StopClock => Fault::ClockStop,
+            Deed::Cut(PathState::Hung) => Fault::CutOne,
+            Deed::Cut(_) => Fault::PathFails,
+            Deed::JumpClock(_) => Fault::ClockJump,
+            Deed::Drift(_) => Fault::Drift,
+            Deed::StepWallClock => Fault::WallClockStep,
+            Deed::Rollback => Fault::Rollback,
+            Deed::SplitOff => Fault::SplitDisk,
+            Deed::Edit(..) => Fault::Edit,
+            Deed::Leave(_) => Fault::Leave,
+            Deed::HangUp(_) => Fault::HangUp,
+            Deed::Garbage(_) => Fault::Garbage,
+            Deed::Refuse { write: false } => Fault::ReadsFail,
+            Deed::Refuse { write: true } => Fault::WritesFail,
+            Deed::Init(_) => Fault::Init,
+            Deed::Io { fate: IoFate::Struck(fault), .. } => *fault,
+            Deed::PowerOn
+            | Deed::StartDaemon
+            | Deed::Resume(_)
+            | Deed::Mend
+            | Deed::Snapshot
+            | Deed::Join(_)
+            | Deed::Spawn(_)
+            | Deed::Acquire(..)
+            | Deed::Release(..)
+            | Deed::Exit(_)
+            | Deed::Io { .. } => return None,
+        })
+    }
 }
 
 impl Scenario {

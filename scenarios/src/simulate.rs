@@ -95,7 +95,7 @@ pub struct Outcome {
     pub recovery: Option<u64>,
     /// What happened how often.
     pub counts: Counts,
-    /// Which faults were on.
+    /// Which faults were on, by chance or by the script.
     pub enabled: PerFault<bool>,
     /// How often each fault fired.
     pub fired: Fired,
@@ -173,6 +173,8 @@ pub(crate) struct HostState {
     parked: Vec<Entry>,
     /// What the world refused because the path hangs; tried again when the path changes.
     pub(crate) held: Vec<Entry>,
+    /// Until when reads are refused, and until when writes are.
+    pub(crate) refused_until: [Instant; 2],
 }
 
 /// A run under way.
@@ -291,6 +293,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
                     .collect(),
                 parked: Vec::new(),
                 held: Vec::new(),
+                refused_until: [Instant::START; 2],
             });
             let entry = hosts[index].power_on;
             agenda.put(entry, case.starts[index], dice.ties.bits32());
@@ -367,7 +370,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
                 };
                 self.now = self.now.max(at);
                 self.perform(entry, what);
-                if let Some(violation) = self.world.violation() {
+                if let Some(violation) = self.world.violation().filter(|_| !self.case.blind) {
                     self.verdict = Some(Verdict::Violated(violation.clone()));
                 }
             }
@@ -402,6 +405,9 @@ impl<'a, S: Sink> Simulation<'a, S> {
         let mut enabled = PerFault::all(false);
         for (fault, on) in self.case.faults.on.iter() {
             enabled.set(fault, on.is_some());
+        }
+        for fault in self.case.scenario.script.iter().filter_map(|event| event.deed.fault()) {
+            enabled.set(fault, true);
         }
         Outcome {
             scenario: self.case.scenario.name.clone(),
@@ -710,6 +716,9 @@ impl<'a, S: Sink> Simulation<'a, S> {
             self.agenda.strike(entry);
         }
         self.undo_everything();
+        for host in &mut self.hosts {
+            host.refused_until = [Instant::START; 2];
+        }
         self.hurry_ios();
         for index in 0..self.hosts.len() {
             let host = Host(index as u8);
@@ -765,7 +774,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
         self.mark(missing.map_or(Mark::Restless, Mark::Late));
         let what = what_is_late(&self.case.setup, missing, self.healed_at, self.now);
         let violation = Violation { property: Property::Progress, at: self.now, what, hosts: Vec::new() };
-        self.verdict = Some(Verdict::Violated(violation));
+        self.verdict = Some(if self.case.blind { Verdict::Holds } else { Verdict::Violated(violation) });
     }
 
     /// Leaves a mark for a trace: here, between the last action and the next.
@@ -811,7 +820,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
         self.in_step = true;
         self.world.at_rest(self.now, &mut self.tape);
         self.in_step = false;
-        self.verdict = Some(match self.world.violation() {
+        self.verdict = Some(match self.world.violation().filter(|_| !self.case.blind) {
             Some(violation) => Verdict::Violated(violation.clone()),
             None => Verdict::Holds,
         });

@@ -7,6 +7,8 @@ use crate::fates::Rule;
 use crate::faults::{Fault, PlannedFault};
 use crate::scenario::{Anchor, Deed, Moment, ScriptedEvent, Signed};
 use crate::simulate::{Simulation, What};
+use lease_core::format::{Leader, RequestRecord};
+use lease_core::numbers::HostId;
 use lease_core::seam::{DiskId, LsId, Task};
 use model::action::Part;
 use model::setup::{Host, LockspaceIx, Process, ResourceIx};
@@ -33,7 +35,8 @@ impl ScriptedEvent {
             | Deed::Acquire(client, _)
             | Deed::Release(client, _)
             | Deed::Exit(client)
-            | Deed::HangUp(client) => Some(usize::from(client)),
+            | Deed::HangUp(client)
+            | Deed::Garbage(client) => Some(usize::from(client)),
             _ => None,
         }
     }
@@ -126,8 +129,61 @@ impl<S: Sink> Simulation<'_, S> {
                 let offset = self.some_record();
                 self.act(Action::Edit { disk: DiskId(0), offset, bytes: Arc::new([]) })
             }
+            Fault::ReadsFail => self.refuse(host, false, Some(lasts)),
+            Fault::WritesFail => self.refuse(host, true, Some(lasts)),
+            Fault::Decay => {
+                let offset = self.some_record();
+                // Where records lie: what stands behind them in their sector means nothing.
+                let bit = self.dice.faults.below(256 * 8);
+                self.decay(offset, bit)
+            }
+            Fault::Init => {
+                let resource = self.dice.faults.below(self.case.setup.resources.len() as u64) as u8;
+                self.initialise(ResourceIx(resource))
+            }
             _ => unreachable!("only timed faults strike by the clock"),
         }
+    }
+
+    /// From now on all reads of a host, or all of its writes, are refused.
+    fn refuse(&mut self, host: Host, write: bool, lasts: Option<u64>) -> Result<(), Illegal> {
+        if !self.world.is_up(host) {
+            return Err(Illegal::Off);
+        }
+        let until = lasts.map_or(Instant::NEVER, |lasts| self.now.after_micros(lasts));
+        self.hosts[usize::from(host.0)].refused_until[usize::from(write)] = until;
+        Ok(())
+    }
+
+    /// One bit of a sector flips where it lies.
+    fn decay(&mut self, offset: u64, bit: u64) -> Result<(), Illegal> {
+        let sector = u64::from(self.case.setup.disks[0].sector_size);
+        let mut bytes = self.world.disk(DiskId(0)).platter().sector(offset / sector).to_vec();
+        let byte = (bit / 8) as usize;
+        if bytes.len() <= byte {
+            bytes.resize(byte + 1, 0);
+        }
+        bytes[byte] ^= 1 << (bit % 8);
+        while bytes.last() == Some(&0) {
+            bytes.pop();
+        }
+        self.act(Action::Edit { disk: DiskId(0), offset, bytes: Arc::from(bytes) })
+    }
+
+    /// `sanlock direct init`, as far as hosts of this cluster can tell: a free leader, an empty request, no block.
+    fn initialise(&mut self, resource: ResourceIx) -> Result<(), Illegal> {
+        let area = &self.case.setup.resources[usize::from(resource.0)];
+        let space = self.case.setup.lockspaces[usize::from(area.lockspace.0)].name;
+        let (disk, start) = (area.place.disk, area.place.offset);
+        let sector = u64::from(area.geometry.sector());
+        let leader = Leader::fresh(area.geometry, space, area.name, area.num_hosts).sector();
+        let hosts = self.case.scenario.hosts.iter().map(|host| area.geometry.block_offset(HostId(host.host_id)));
+        let blocks = hosts.map(|offset| (offset, Arc::default())).collect::<Vec<_>>();
+        let head = [(0, leader), (sector, RequestRecord::FRESH.sector())];
+        for (offset, bytes) in head.into_iter().chain(blocks) {
+            self.act(Action::Edit { disk, offset: start + offset, bytes })?;
+        }
+        Ok(())
     }
 
     /// The place of a record that somebody uses.
@@ -281,7 +337,7 @@ impl<S: Sink> Simulation<'_, S> {
         match event.host {
             Some(host) => result = self.deed(event, Host(host)),
             None => {
-                let once = matches!(event.deed, Deed::Snapshot | Deed::Rollback | Deed::Edit(..));
+                let once = matches!(event.deed, Deed::Snapshot | Deed::Rollback | Deed::Edit(..) | Deed::Init(_));
                 let hosts = if once { 1 } else { self.hosts.len() };
                 for host in 0..hosts {
                     // One host to which it cannot happen does not spare the others.
@@ -295,61 +351,57 @@ impl<S: Sink> Simulation<'_, S> {
         }
     }
 
+    /// Carries out what an event does to a host, and counts the fault that strikes by it.
     fn deed(&mut self, event: &ScriptedEvent, host: Host) -> Result<(), Illegal> {
+        let result = self.carried_out(event, host);
+        // A fate waits for its I/O and is counted there.
+        if let (Ok(()), Some(fault)) = (&result, event.deed.fault())
+            && !matches!(event.deed, Deed::Io { .. })
+        {
+            self.fired.count(fault);
+        }
+        result
+    }
+
+    fn carried_out(&mut self, event: &ScriptedEvent, host: Host) -> Result<(), Illegal> {
         let lasts = event.lasts.map(|range| self.dice.script.within(range));
         let client = |number: u8| (usize::from(number), Process(number));
         match &event.deed {
-            Deed::PowerLoss => self.counted(Fault::PowerLoss, |this| this.power_loss(host, lasts)),
+            Deed::PowerLoss => self.power_loss(host, lasts),
             Deed::PowerOn => self.act(Action::PowerOn { host }),
-            Deed::KillDaemon => self.counted(Fault::DaemonKill, |this| this.kill_daemon(host, lasts)),
+            Deed::KillDaemon => self.kill_daemon(host, lasts),
             Deed::StartDaemon => {
                 let entry = self.hosts[usize::from(host.0)].start_daemon;
                 self.put(entry, self.now);
                 Ok(())
             }
-            Deed::KillWdmd => self.counted(Fault::WdmdKill, |this| this.act(Action::KillWdmd { host })),
-            Deed::Stall(part) => {
-                let fault = match part {
-                    Part::Task(_) => Fault::TaskStall,
-                    Part::Daemon => Fault::DaemonStall,
-                    Part::Wdmd => Fault::WdmdStall,
-                    Part::Host => Fault::HostPause,
-                };
-                self.counted(fault, |this| this.stall(host, *part, lasts))
-            }
+            Deed::KillWdmd => self.act(Action::KillWdmd { host }),
+            Deed::Stall(part) => self.stall(host, *part, lasts),
             Deed::Resume(part) => self.resume(host, *part),
-            Deed::StopClock => self.counted(Fault::ClockStop, |this| {
-                this.stall(host, Part::Host, lasts)?;
-                this.act(Action::StopClock { host })
-            }),
-            Deed::Cut(state) => {
-                let fault = if *state == PathState::Hung { Fault::CutOne } else { Fault::PathFails };
-                self.counted(fault, |this| this.cut(host, *state, lasts))
+            Deed::StopClock => {
+                self.stall(host, Part::Host, lasts)?;
+                self.act(Action::StopClock { host })
             }
+            Deed::Cut(state) => self.cut(host, *state, lasts),
             Deed::Mend => self.set_paths(host, PathState::Open),
             Deed::JumpClock(by) => {
                 let micros = self.dice.script.within(*by);
-                self.counted(Fault::ClockJump, |this| this.act(Action::JumpClock { host, micros }))
+                self.act(Action::JumpClock { host, micros })
             }
             Deed::Drift(ppm) => {
                 let ppm = signed(&mut self.dice.script, *ppm);
-                self.counted(Fault::Drift, |this| this.act(Action::SetDrift { host, ppm }))
+                self.act(Action::SetDrift { host, ppm })
             }
-            Deed::StepWallClock => self.counted(Fault::WallClockStep, |this| this.act(Action::StepWallClock { host })),
+            Deed::StepWallClock => self.act(Action::StepWallClock { host }),
             Deed::Snapshot => self.act(Action::Snapshot { disk: DiskId(0) }),
-            Deed::Rollback => self.counted(Fault::Rollback, |this| this.act(Action::Rollback { disk: DiskId(0) })),
-            Deed::SplitOff => {
-                self.counted(Fault::SplitDisk, |this| this.act(Action::SplitOff { host, disk: DiskId(0) }))
-            }
+            Deed::Rollback => self.act(Action::Rollback { disk: DiskId(0) }),
+            Deed::SplitOff => self.act(Action::SplitOff { host, disk: DiskId(0) }),
             Deed::Edit(offset, bytes) => {
                 let bytes: Arc<[u8]> = Arc::from(bytes.as_slice());
-                let edit = Action::Edit { disk: DiskId(0), offset: *offset, bytes };
-                self.counted(Fault::Edit, |this| this.act(edit))
+                self.act(Action::Edit { disk: DiskId(0), offset: *offset, bytes })
             }
             Deed::Join(lockspace) => self.ask_join(host, LockspaceIx(*lockspace)),
-            Deed::Leave(lockspace) => {
-                self.counted(Fault::Leave, |this| this.ask_leave(host, LockspaceIx(*lockspace), false))
-            }
+            Deed::Leave(lockspace) => self.ask_leave(host, LockspaceIx(*lockspace), false),
             Deed::Spawn(number) => {
                 let (index, process) = client(*number);
                 let entry = self.hosts[usize::from(host.0)].clients[index].entry;
@@ -374,20 +426,14 @@ impl<S: Sink> Simulation<'_, S> {
                 self.death(entry, host, process);
                 Ok(())
             }
-            Deed::HangUp(number) => self.counted(Fault::HangUp, |this| this.hang_up(host, client(*number).1)),
+            Deed::HangUp(number) => self.hang_up(host, client(*number).1),
+            Deed::Garbage(number) => self.act(Action::Garble { host, process: client(*number).1 }),
+            Deed::Refuse { write } => self.refuse(host, *write, lasts),
+            Deed::Init(resource) => self.initialise(ResourceIx(*resource)),
             Deed::Io { write, area, fate, skip } => {
                 self.rules.push(Rule { host: host.0, write: *write, area: *area, fate: *fate, skip: *skip });
                 Ok(())
             }
         }
-    }
-
-    /// Counts a fault that the script let strike.
-    fn counted(&mut self, fault: Fault, strike: impl FnOnce(&mut Self) -> Result<(), Illegal>) -> Result<(), Illegal> {
-        let result = strike(self);
-        if result.is_ok() {
-            self.fired.count(fault);
-        }
-        result
     }
 }

@@ -273,6 +273,7 @@ impl Acquire {
                 return Some(Finished::Refused(why));
             }
             if !self.goes_on(cx.config) {
+                cx.rare(Rare::AcquireDropped);
                 return Some(Finished::Refused(Refusal::LockspaceFailing));
             }
         }
@@ -308,6 +309,7 @@ impl Acquire {
                     Err(why) => return self.fail(why, cx),
                 };
                 if Some(&leader) != self.found.as_ref() {
+                    cx.rare(Rare::LeaderChangedInWait);
                     cx.event(Event::Restarted { worker });
                     self.look(task, cx);
                     return Ok(());
@@ -316,6 +318,7 @@ impl Acquire {
             }
             (Step::OwnerBlock(_), Some(ended)) => {
                 if self.owner_has_released(ended, &cx.config.profile) {
+                    cx.rare(Rare::OwnerReleasedByFlag);
                     self.run(worker, Takeable::Released, false, cx)
                 } else {
                     self.fail_or_retry(task, Refusal::AcquireIdLive, cx)
@@ -346,7 +349,10 @@ impl Acquire {
                         self.step = Step::Phase2Write(io);
                         Ok(())
                     }
-                    Err(why) => self.aborted(worker, why, cx),
+                    Err(why) => {
+                        cx.rare(Rare::AbortedInPhase1);
+                        self.aborted(worker, why, cx)
+                    }
                 }
             }
             (Step::Phase2Write(_), Some(ended)) => match ended {
@@ -356,12 +362,14 @@ impl Acquire {
                     Ok(())
                 }
                 Err(_) => {
+                    cx.rare(Rare::VoteUnknown);
                     self.retract = true;
                     self.fail(Refusal::DblockWrite, cx)
                 }
             },
             (Step::Phase2Read(_), Some(ended)) => {
                 let Ok(area) = ended else {
+                    cx.rare(Rare::VoteUnknown);
                     self.retract = true;
                     return self.fail(Refusal::DblockRead, cx);
                 };
@@ -382,13 +390,17 @@ impl Acquire {
                         self.step = Step::Commit(leader, io);
                         Ok(())
                     }
-                    Err(why) => self.aborted(worker, why, cx),
+                    Err(why) => {
+                        cx.rare(Rare::AbortedInPhase2);
+                        self.aborted(worker, why, cx)
+                    }
                 }
             }
             (Step::Commit(leader, _), Some(ended)) => match ended {
                 Ok(_) => match self.ballot().judge(&cx.config.profile, &leader) {
                     Verdict::Mine => self.won(task, lockspace, leader, cx),
                     Verdict::MineButOver => {
+                        cx.rare(Rare::GivenUpVoteWon);
                         cx.event(Event::Restarted { worker });
                         self.look(task, cx);
                         Ok(())
@@ -399,6 +411,7 @@ impl Acquire {
                     }
                 },
                 Err(why) => {
+                    cx.rare(Rare::CommitUnknown);
                     self.retract = true;
                     self.attempted = Some(leader);
                     self.fail(why, cx)
@@ -431,7 +444,10 @@ impl Acquire {
                 Some(Released::Done(Err(_))) if self.converts.is_some() => Err(Finished::Stuck(why)),
                 Some(Released::Done(_)) => Err(Finished::Refused(why)),
                 Some(Released::Again(_)) if self.converts.is_some() => self.undo_later(task, release, why, cx),
-                Some(Released::Again(_)) => Err(Finished::Undoing(why, release)),
+                Some(Released::Again(_)) => {
+                    cx.rare(Rare::RetractInBackground);
+                    Err(Finished::Undoing(why, release))
+                }
             },
             (step, ended) => unreachable!("{step:?} is not moved by {ended:?}"),
         }
@@ -480,10 +496,14 @@ impl Acquire {
         };
         let looked = match ballot::look(&data, self.token.geometry.sector(), leader.num_hosts, self.token.host) {
             Ok(looked) => looked,
-            Err(why) => return self.fail(why, cx),
+            Err(why) => {
+                cx.rare(Rare::DamagedBlock);
+                return self.fail(why, cx);
+            }
         };
         match Geometry::from_leader(leader.sector_size, leader.flags) {
             Ok(geometry) if geometry != self.token.geometry => {
+                cx.rare(Rare::GeometryRestart);
                 self.token.geometry = geometry;
                 self.look(task, cx);
                 return Ok(());
@@ -508,6 +528,7 @@ impl Acquire {
         self.balloted = false;
         self.found = Some(leader.clone());
         let takeable = if overruled {
+            cx.rare(Rare::LeaderOverruled);
             Some(Takeable::LeaderRegressed)
         } else if leader.timestamp.is_free() {
             Some(Takeable::Free)
@@ -638,6 +659,7 @@ impl Acquire {
         let (me, generation) = (self.token.host, self.token.generation);
         if leader.lver == next {
             if (leader.owner_id, leader.owner_generation) != (me, generation) {
+                cx.rare(Rare::VersionTaken);
                 self.found = Some(leader);
                 return self.fail_or_retry(task, Refusal::AcquireOwned, cx);
             }
@@ -648,8 +670,10 @@ impl Acquire {
                 cx.rare(Rare::CommittedByOther);
                 return self.won(task, lockspace, leader, cx);
             }
+            cx.rare(Rare::GivenUpVoteWon);
         }
         if Some(&leader) != self.found.as_ref() {
+            cx.rare(Rare::LeaderChangedBeforeBallot);
             cx.event(Event::Restarted { worker });
             self.look(task, cx);
             return Ok(());
@@ -670,7 +694,11 @@ impl Acquire {
     fn aborted(&mut self, worker: u8, why: Refusal, cx: &mut Cx<'_>) -> Progress {
         let task = Task::Worker(worker);
         if !matches!(why, Refusal::DblockLver | Refusal::DblockMbal) {
+            cx.rare(Rare::DamagedBlock);
             return self.fail(why, cx);
+        }
+        if why == Refusal::DblockLver {
+            cx.rare(Rare::BallotOvertaken);
         }
         cx.event(Event::BallotAborted { worker, why });
         let stride = self.found().max_hosts;

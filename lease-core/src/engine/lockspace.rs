@@ -301,11 +301,13 @@ impl Lockspace {
             Thread::Sleeping if self.stop => self.leave(id, cx),
             Thread::Sleeping => self.renew(id, cx),
             Thread::Reaping { until, .. } if cx.now >= *until => {
+                cx.rare(Rare::LateReadGivenUp);
                 self.late_read = None;
                 self.read_area(id, cx);
                 After::Nothing
             }
             Thread::Draining { released, until } if cx.now >= *until => {
+                cx.rare(Rare::DrainGivenUp);
                 let released = *released;
                 self.end(id, released, cx)
             }
@@ -350,7 +352,10 @@ impl Lockspace {
                     let theirs = self.io_timeout_of(&first);
                     self.write_acquire(id, record, theirs, cx)
                 }
-                Ok(_) => self.join_failed(id, Refusal::HostIdBusy, cx),
+                Ok(_) => {
+                    cx.rare(Rare::JoinOwnerAlive);
+                    self.join_failed(id, Refusal::HostIdBusy, cx)
+                }
                 Err(why) => self.join_failed(id, why, cx),
             },
             Thread::Write { record, second, theirs, .. } => match ended {
@@ -385,7 +390,10 @@ impl Lockspace {
                         self.join_succeeded(id, cx)
                     }
                 }
-                Ok(_) => self.join_failed(id, Refusal::HostIdBusy, cx),
+                Ok(_) => {
+                    cx.rare(Rare::JoinLostRace);
+                    self.join_failed(id, Refusal::HostIdBusy, cx)
+                }
                 Err(why) => self.abort_written(id, record, second, why, cx),
             },
             Thread::UndoRead { record, second, why, .. } => match ended.and_then(|data| self.own_record(data)) {
@@ -416,7 +424,10 @@ impl Lockspace {
                         }
                         self.sleep(id, cx)
                     }
-                    Err(why) => self.renewal_failed(id, why, cx),
+                    Err(why) => {
+                        cx.rare(Rare::RenewalUnknown);
+                        self.renewal_failed(id, why, cx)
+                    }
                 }
             }
             // "Failure of the write is logged only."
@@ -476,6 +487,7 @@ impl Lockspace {
                 After::Nothing
             }
             (Thread::Connecting, WatchdogAnswer::Refused) => {
+                cx.rare(Rare::WatchdogRefused);
                 self.connected = false;
                 self.join_failed(id, Refusal::WatchdogError, cx)
             }
@@ -489,7 +501,10 @@ impl Lockspace {
                 self.join_succeeded(id, cx)
             }
             // "Failure → -203 and the delta lease is released again" (daemon §2).
-            (Thread::Arming, _) => self.undo(id, self.record.clone(), self.last_success, Refusal::WatchdogError, cx),
+            (Thread::Arming, _) => {
+                cx.rare(Rare::WatchdogRefused);
+                self.undo(id, self.record.clone(), self.last_success, Refusal::WatchdogError, cx)
+            }
             _ => After::Nothing,
         }
     }
@@ -607,6 +622,7 @@ impl Lockspace {
         if self.may_be_taken_over(second, cx) {
             return self.join_failed(id, why, cx);
         }
+        cx.rare(Rare::JoinUndone);
         let io = self.start_free_write(id, record, cx);
         self.thread = Thread::UndoWrite { why, io };
         After::Nothing
@@ -733,6 +749,9 @@ impl Lockspace {
             cx.rare(Rare::RenewalTooOld);
             return self.renewal_failed(id, Refusal::Aborted, cx);
         }
+        if found.timestamp != self.record.timestamp {
+            cx.rare(Rare::UnknownRenewalLanded);
+        }
         // The stamp is taken before the write is submitted: whoever counts from it errs on the safe side (SA10).
         let second = cx.now.second();
         let record = DeltaLease {
@@ -779,6 +798,7 @@ impl Lockspace {
                 | Refusal::LeaderChecksum
         );
         if lost && self.corrupt.is_none() {
+            cx.rare(Rare::HostIdLost);
             self.corrupt = Some(why);
         }
         cx.event(Event::RenewalFailed { lockspace: id, why });
@@ -794,6 +814,7 @@ impl Lockspace {
             self.thread = Thread::Freeing(self.start_free_write(id, self.record.clone(), cx));
             After::Nothing
         } else {
+            cx.rare(Rare::LeftWithoutFree);
             self.drain(id, false, cx)
         }
     }

@@ -39,8 +39,8 @@ use crate::format::Name;
 use crate::numbers::{HostId, Numbers, Span, Time, Visit};
 use crate::profile::{ClientGone, Config, Grant, LocalHolders, LvbPlace, OrphanOnly};
 use crate::seam::{
-    Answer, ClientId, Holding, Input, LastLife, LsId, Mode, Orphan, Output, Outputs, Place, Rare, Request, RequestId,
-    Slot, Task, Terms,
+    Answer, ClientId, Event, Holding, Input, LastLife, LsId, Mode, Orphan, Output, Outputs, Place, Rare, Request,
+    RequestId, Slot, Task, Terms,
 };
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -157,6 +157,8 @@ impl Engine {
                     }
                 }
             },
+            // Only the end of a process says that it is gone: what it holds stays held.
+            Input::Garbage { client: _ } => {}
             Input::Exited { client } => self.client_gone(now, client, out),
             Input::Watchdog { lockspace, answer } => {
                 self.with_lockspace(now, lockspace, out, |ls, cx| ls.watchdog(lockspace, answer, cx));
@@ -482,6 +484,7 @@ impl Engine {
         }
         leaving.removal = true;
         if leaving.list == List::Add && leaving.joined.is_none() {
+            out.push(Output::Event(Event::Rare(Rare::RemovedWhileJoining)));
             leaving.stop(lockspace, &mut Cx { now, config, io, out });
         } else {
             main.news(now);
@@ -600,6 +603,7 @@ impl Engine {
         };
         if !self.lives(&won.token) {
             // "Lockspace dead for this token → no I/O at all."
+            out.push(Output::Event(Event::Rare(Rare::ReleasedWithoutIo)));
             self.resources.forget(key);
             return Began::Answered(Ok(Answer::Done));
         }
@@ -929,6 +933,7 @@ impl Engine {
                 self.next_in_background(now, out);
             }
             Some(Released::Again(_)) => {
+                cx.rare(Rare::BackgroundRetried);
                 let tries = self.background.tries;
                 let pause = release.token.io_timeout * if tries == 0 { 1 } else { 2 };
                 let again = now.after(Span::from_secs(pause));
@@ -966,6 +971,7 @@ impl Engine {
         for queued in queue {
             let administrative = matches!(queued.request, Request::AddLockspace { .. } | Request::RemLockspace { .. });
             if queued.client == client && !administrative {
+                out.push(Output::Event(Event::Rare(Rare::QueuedOfGoneClient)));
                 out.push(Output::Reply { id: queued.id, result: Err(Refusal::ClientGone) });
             } else {
                 self.queue.push_back(queued);

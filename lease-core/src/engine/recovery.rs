@@ -7,7 +7,7 @@ use super::lockspace::{List, Lockspace};
 use super::resource::Resources;
 use crate::numbers::{Numbers, Second, Span, Time, Visit};
 use crate::profile::LostHostId;
-use crate::seam::{ClientId, Event, LsId, Output, Signal, Task};
+use crate::seam::{ClientId, Event, LsId, Output, Rare, Signal, Task};
 use alloc::collections::BTreeMap;
 
 /// The main loop's tick.
@@ -162,7 +162,13 @@ fn kill_users(
     for client in users(id, resources) {
         let state = clients.entry(client).or_default();
         if state.signals >= parameters.kill_limit || state.last_signal == now {
+            if state.last_signal != now {
+                cx.rare(Rare::KillLimit);
+            }
             continue;
+        }
+        if signal == Signal::Kill && !lockspace.removal {
+            cx.rare(if lost_at_once { Rare::KilledAtOnce } else { Rare::GraceOver });
         }
         state.signals += 1;
         state.last_signal = now;

@@ -151,7 +151,10 @@ impl Release {
                 Ok(_) if !self.frees => Some(Released::Done(Ok(()))),
                 Err(why) if !self.frees => Some(Released::Done(Err(why))),
                 // "Failure ignored."
-                _ => {
+                ended => {
+                    if ended.is_err() {
+                        cx.rare(Rare::ReleaseBlockFailed);
+                    }
                     self.step = self.read_leader(task, cx);
                     None
                 }
@@ -173,13 +176,18 @@ impl Release {
                         cx.rare(Rare::ReleasedByFlagAlone);
                         Some(Released::Done(Ok(())))
                     }
-                    Err(why) => Some(Released::Done(Err(why))),
+                    Err(why) => {
+                        cx.rare(Rare::ReleaseOvertaken);
+                        Some(Released::Done(Err(why)))
+                    }
                 }
             }
             Step::Free(_) => Some(match ended {
                 Ok(_) => Released::Done(Ok(())),
-                Err(why) if retried(why, cx) => Released::Again(why),
-                Err(why) => Released::Done(Err(why)),
+                Err(why) => {
+                    cx.rare(Rare::FreeUnknown);
+                    if retried(why, cx) { Released::Again(why) } else { Released::Done(Err(why)) }
+                }
             }),
             Step::Idle => unreachable!("an idle release waits for no I/O"),
         }

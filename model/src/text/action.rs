@@ -62,6 +62,7 @@ impl Action {
             Action::Spawn { host, process } => format!("{}.{} spawn", label(*host), process.0),
             Action::Exit { host, process } => format!("{}.{} exit", label(*host), process.0),
             Action::HangUp { host, process } => format!("{}.{} hang-up", label(*host), process.0),
+            Action::Garble { host, process } => format!("{}.{} garbage", label(*host), process.0),
             Action::PowerLoss { host } => format!("{} power-loss", label(*host)),
             Action::PowerOn { host } => format!("{} power-on", label(*host)),
             Action::KillDaemon { host } => format!("{} kill daemon", label(*host)),
@@ -294,13 +295,15 @@ fn parse_ending(words: &mut Words<'_>) -> Result<Ending, String> {
 }
 
 fn parse_process(words: &mut Words<'_>, host: Host, process: Process, setup: &Setup) -> Result<Action, String> {
-    match words.word("spawn, exit, hang-up or a request")? {
+    match words.word("spawn, exit, hang-up, garbage or a request")? {
         "spawn" => Ok(Action::Spawn { host, process }),
         "exit" => Ok(Action::Exit { host, process }),
         "hang-up" => Ok(Action::HangUp { host, process }),
+        "garbage" => Ok(Action::Garble { host, process }),
         verb => {
             let request = parse_request(words, verb, host, setup)?;
-            let request = request.ok_or_else(|| expected(&format!("spawn, exit, hang-up, {REQUESTS}"), verb))?;
+            let request =
+                request.ok_or_else(|| expected(&format!("spawn, exit, hang-up, garbage, {REQUESTS}"), verb))?;
             Ok(Action::Ask { host, process: Some(process), request })
         }
     }

@@ -5,7 +5,7 @@ use crate::action::Part;
 use crate::happening::{Happening, Ping};
 use crate::setup::{Area, Host, Process, ResourceIx, Setup};
 use lease_core::format::{HostBlock, Leader, Sector, SectorKind};
-use lease_core::seam::{Answer, DiskId, Event, LastLife, Mode, Rare, Signal, Takeable, WatchdogMessage};
+use lease_core::seam::{Answer, DiskId, Event, LastLife, Mode, Signal, Takeable, WatchdogMessage};
 use sim_disk::Completion;
 use std::fmt;
 
@@ -306,7 +306,7 @@ fn event_text(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
         }
         Event::Restarted { worker } => write!(f, "worker {worker}: leader changed, acquire starts again"),
         Event::Retracting => f.write_str("a failed acquire is retracted"),
-        Event::Rare(rare) => write!(f, "rare: {}", rare_words(*rare)),
+        Event::Rare(rare) => write!(f, "rare: {}", rare.words()),
     }
 }
 
@@ -320,33 +320,6 @@ fn takeable_words(because: Takeable) -> &'static str {
         Takeable::OwnerDead => "owner is dead",
         Takeable::Released => "owner's block says RELEASED",
         Takeable::LeaderRegressed => "a block has a higher version than the leader",
-    }
-}
-
-fn rare_words(rare: Rare) -> &'static str {
-    match rare {
-        Rare::LateReadAdopted => "a timed-out read is adopted",
-        Rare::SectorBusy => "an earlier write to the sector is outstanding",
-        Rare::NoAioSlot => "all AIO slots are stuck",
-        Rare::CommittedByOther => "our value was committed by another host",
-        Rare::AdoptedOther => "a value of another host is carried through",
-        Rare::KeptOwnVote => "a vote of our life before is kept",
-        Rare::GrantRefused => "the lockspace failed or changed during the acquire",
-        Rare::ClientGoneDuringAcquire => "the client went away during its acquire",
-        Rare::BackgroundRelease => "the release goes on in the background",
-        Rare::ReleasedByFlagAlone => "the leader is another host's, RELEASED alone releases",
-        Rare::RenewalTooOld => "the last renewal is too old to renew",
-        Rare::WaitedForOwnLife => "our own last life may still run, wait",
-        Rare::AnsweredLate => "the answer comes when its time is over",
-        Rare::JoinTooOld => "the join took too long to count",
-        Rare::FreeWithheld => "too late to set the host id free",
-        Rare::SharedHolderAlive => "others hold it shared",
-        Rare::SharedHolderDead => "a dead host's block still says SHARED",
-        Rare::ShortHoldMet => "another host has it for a moment, look again",
-        Rare::SharedLocally => "shared without I/O, for the host holds it already",
-        Rare::ConversionUndone => "what a conversion won could not be given back yet",
-        Rare::DowngradeRepeated => "the conversion to shared is tried again",
-        Rare::OrphanAdopted => "an orphan is adopted",
     }
 }
 

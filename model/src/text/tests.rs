@@ -332,9 +332,10 @@ fn action() -> impl Strategy<Value = Action> {
             process,
             request
         }),
-        (host(), process(), 0..3_u8).prop_map(|(host, process, which)| match which {
+        (host(), process(), 0..4_u8).prop_map(|(host, process, which)| match which {
             0 => Action::Spawn { host, process },
             1 => Action::Exit { host, process },
+            2 => Action::Garble { host, process },
             _ => Action::HangUp { host, process },
         }),
         (host(), 0..10_u8).prop_map(|(host, which)| match which {

@@ -96,6 +96,10 @@ impl World {
                 may_send(self.awake(host)?, process)?;
                 costs(Budget::Hangups)
             }
+            Action::Garble { host, process } => {
+                may_send(self.awake(host)?, process)?;
+                Ok(FREE)
+            }
             Action::PowerLoss { host } => {
                 self.running(host)?;
                 costs(Budget::Crashes)

@@ -376,6 +376,10 @@ impl World {
                 self.hang_up(host, process, sink);
                 Some(host)
             }
+            Action::Garble { host, process } => {
+                self.deliver(host, Input::Garbage { client: process::client_of(Some(process)) }, sink);
+                Some(host)
+            }
             Action::PowerLoss { host } => {
                 self.go_down(host, false, sink);
                 Some(host)

@@ -14,7 +14,7 @@ use lease_core::numbers::Lver;
 use lease_core::seam::{Answer, ClientId, Input, Mode, Request, RequestId, Signal};
 
 /// The connection of a process, or of the administrator's agent.
-fn client_of(process: Option<Process>) -> ClientId {
+pub(super) fn client_of(process: Option<Process>) -> ClientId {
     process.map_or(ClientId::ADMIN, |process| ClientId(process.0))
 }
 

@@ -507,8 +507,10 @@ fn what_cannot_be_is_refused_and_says_why() {
     assert_eq!(story.try_now("A.255 spawn"), Err(Illegal::ProcessTaken));
     story.now("A.1 spawn");
     assert_eq!(story.try_now("A.1 spawn"), Err(Illegal::ProcessTaken));
+    story.now("A.1 garbage");
     story.now("A.1 hang-up");
     assert_eq!(story.try_now("A.1 hang-up"), Err(Illegal::NotConnected));
+    assert_eq!(story.try_now("A.1 garbage"), Err(Illegal::NotConnected));
     assert_eq!(story.try_now("A resume wdmd"), Err(Illegal::SoAlready));
     story.now("A stall wdmd");
     assert_eq!(story.try_now("A stall wdmd"), Err(Illegal::SoAlready));

@@ -142,6 +142,7 @@ pub(super) fn host_of(action: &Action) -> Option<Host> {
         | Action::Spawn { host, .. }
         | Action::Exit { host, .. }
         | Action::HangUp { host, .. }
+        | Action::Garble { host, .. }
         | Action::PowerLoss { host }
         | Action::PowerOn { host }
         | Action::KillDaemon { host }
