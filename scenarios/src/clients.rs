@@ -9,7 +9,8 @@ use crate::faults::{Fault, PlannedFault};
 use crate::scenario::{Moment, Style};
 use crate::simulate::{Act, Simulation};
 use lease_core::Refusal;
-use lease_core::seam::{Answer, Request, Signal};
+use lease_core::format::Name;
+use lease_core::seam::{Answer, IndexOperation, Request, Signal};
 use model::setup::{Host, LockspaceIx, Process, ResourceIx};
 use model::{Action, Illegal, Sink};
 
@@ -155,7 +156,7 @@ impl<S: Sink> Simulation<'_, S> {
 
     /// Which resource a client asks for next; `None`: it stops working.
     fn choose(&mut self, host: Host, process: Process) -> Option<ResourceIx> {
-        let count = self.case.setup.resources.len() as u64;
+        let count = self.case.setup.leases() as u64;
         let hosts = self.hosts.len() as u64;
         let own = (u64::from(process.0) * hosts + u64::from(host.0)) % count;
         if self.act == Act::Liveness {
@@ -492,5 +493,32 @@ impl<S: Sink> Simulation<'_, S> {
         let _ = self.act(Action::Ask { host, process, request });
         let pause = self.dice.agents.within(self.case.scenario.workload.inquire);
         self.put(entry, self.now.after_micros(pause.max(1_000)));
+    }
+
+    // --- Indices ---
+
+    /// An administrator changes the first index, or looks something up.
+    pub(crate) fn index(&mut self, entry: Entry, host: Host) {
+        let dice = &mut self.dice.indices;
+        let text = format!("V{}", 1 + dice.below(4));
+        let name = Name::from_text(&text).expect("is short");
+        let operation = match dice.below(8) {
+            0..3 => IndexOperation::Create { name, num_hosts: 0 },
+            3..5 => IndexOperation::Delete { name, offset: 0 },
+            5..7 => IndexOperation::Lookup { name, offset: 0 },
+            _ => IndexOperation::Rebuild,
+        };
+        // Whatever comes of it, the next one will be asked.
+        let _ = self.ask_index(host, 0, operation);
+        let pause = self.dice.indices.within(self.case.scenario.workload.index);
+        self.put(entry, self.now.after_micros(pause.max(1_000)));
+    }
+
+    pub(crate) fn ask_index(&mut self, host: Host, index: u8, operation: IndexOperation) -> Result<(), Illegal> {
+        let setup = &self.case.setup;
+        let Some(index) = setup.indices.get(usize::from(index)) else { return Ok(()) };
+        let lockspace = setup.lockspaces[usize::from(index.lockspace.0)].name;
+        let request = Request::Index { lockspace, place: index.place, direct: false, operation };
+        self.act(Action::Ask { host, process: None, request })
     }
 }

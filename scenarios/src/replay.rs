@@ -192,7 +192,7 @@ impl<S: Sink> Sink for Tap<'_, S> {
 impl<'a, S: Sink> Player<'a, S> {
     pub(crate) fn new(case: &Case<'_>, sink: &'a mut S) -> Player<'a, S> {
         let setup = Arc::new(case.setup.clone());
-        let granted = vec![false; setup.resources.len()];
+        let granted = vec![false; setup.leases()];
         Player {
             world: World::new(Arc::clone(&setup), case.limits),
             tap: Tap { digest: Digest::default(), setup, granted, sink },

@@ -125,6 +125,7 @@ pub(crate) enum What {
     StartDaemon(Host),
     Agent(Host, LockspaceIx),
     Inquire(Host),
+    Index(Host),
     Client(Host, Process),
     Death(Host, Process),
     Io(u32),
@@ -145,6 +146,7 @@ pub(crate) struct AllDice {
     pub(crate) fates: Dice,
     pub(crate) clients: Dice,
     pub(crate) agents: Dice,
+    pub(crate) indices: Dice,
     pub(crate) faults: Dice,
     pub(crate) ghosts: Dice,
     pub(crate) script: Dice,
@@ -166,6 +168,7 @@ pub(crate) struct HostState {
     pub(crate) power_on: Entry,
     pub(crate) start_daemon: Entry,
     inquire: Entry,
+    index: Entry,
     pub(crate) members: Vec<Member>,
     pub(crate) clients: Vec<Client>,
     /// What the world refused because somebody is stalled; tried again when somebody goes on.
@@ -256,6 +259,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             fates: Dice::new(seed, "fates"),
             clients: Dice::new(seed, "clients"),
             agents: Dice::new(seed, "agents"),
+            indices: Dice::new(seed, "indices"),
             faults: Dice::new(seed, "faults"),
             ghosts: Dice::new(seed, "ghosts"),
             script: Dice::new(seed, "script"),
@@ -274,6 +278,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
                 power_on: agenda.entry(What::PowerOn(host)),
                 start_daemon: agenda.entry(What::StartDaemon(host)),
                 inquire: agenda.entry(What::Inquire(host)),
+                index: agenda.entry(What::Index(host)),
                 members: plan
                     .memberships
                     .iter()
@@ -321,7 +326,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             faults: case.faults.on,
             strikes: Vec::new(),
             undos: Vec::new(),
-            claims: vec![false; case.setup.resources.len()],
+            claims: vec![false; case.setup.leases()],
             settled,
             healed_at: Instant::NEVER,
             bound_passed: false,
@@ -514,6 +519,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             },
             What::Agent(host, lockspace) => self.agent(entry, host, lockspace),
             What::Inquire(host) => self.inquire(entry, host),
+            What::Index(host) => self.index(entry, host),
             What::Client(host, process) => self.client(entry, host, process),
             What::Death(host, process) => self.death(entry, host, process),
             What::Io(index) => self.io_step(entry, index),
@@ -587,12 +593,18 @@ impl<'a, S: Sink> Simulation<'a, S> {
             Notice::Disconnected { host, process } => self.disconnected(host, process),
             Notice::Event { host, event } => self.event(host, event),
             Notice::DaemonUp { host } => {
-                let inquire = self.hosts[usize::from(host.0)].inquire;
+                let state = &self.hosts[usize::from(host.0)];
+                let (inquire, index) = (state.inquire, state.index);
                 self.begin_agents(host);
                 let pause = self.case.scenario.workload.inquire;
                 if pause.high > 0 && self.act == Act::Safety {
                     let pause = self.dice.agents.within(pause);
                     self.put(inquire, self.now.after_micros(pause));
+                }
+                let pause = self.case.scenario.workload.index;
+                if pause.high > 0 && self.act == Act::Safety && !self.case.setup.indices.is_empty() {
+                    let pause = self.dice.indices.within(pause);
+                    self.put(index, self.now.after_micros(pause));
                 }
                 self.moment(Moment::Up, host);
             }
@@ -642,6 +654,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             self.agenda.strike(*wake);
         }
         self.agenda.strike(state.inquire);
+        self.agenda.strike(state.index);
         for member in &mut state.members {
             member.state = crate::clients::Membership::Out;
             self.agenda.strike(member.entry);
@@ -715,6 +728,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             let soon = self.now.after_micros(soon);
             let state = &self.hosts[index];
             let (power_on, start_daemon, inquire) = (state.power_on, state.start_daemon, state.inquire);
+            self.agenda.strike(state.index);
             let (up, daemon, wdmd) = (self.world.is_up(host), self.world.daemon_up(host), self.world.wdmd_up(host));
             self.agenda.strike(inquire);
             if !up {

@@ -374,6 +374,7 @@ impl<S: Sink> Simulation<'_, S> {
                 self.death(entry, host, process);
                 Ok(())
             }
+            Deed::Index(index, operation) => self.ask_index(host, *index, *operation),
             Deed::HangUp(number) => self.counted(Fault::HangUp, |this| this.hang_up(host, client(*number).1)),
             Deed::Io { write, area, fate, skip } => {
                 self.rules.push(Rule { host: host.0, write: *write, area: *area, fate: *fate, skip: *skip });

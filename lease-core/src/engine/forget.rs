@@ -57,7 +57,7 @@ impl Engine {
                 // What is left of the second in which the worker looks is the scheduler's freedom.
                 Command::Join { started, .. } | Command::Leave { started, .. } => *started = now,
                 Command::Acquire(acquire) => acquire.forget(),
-                Command::Release { .. } => {}
+                Command::Release { .. } | Command::Index(_) => {}
             }
         }
         self.io.forget_free_slots();
@@ -136,6 +136,7 @@ impl Engine {
                 Command::Join { .. } | Command::Leave { .. } => {}
                 Command::Acquire(acquire) => acquire.visit_resource(numbers),
                 Command::Release { release, .. } => release.visit(numbers),
+                Command::Index(index) => index.visit(numbers),
             }
         }
         if let Some(release) = &mut self.background.running {

@@ -11,11 +11,13 @@
 //! | [`acquire`], [`ballot`] | taking a resource |
 //! | [`release`] | giving it back |
 //! | [`resource`] | who holds what on this host |
+//! | [`index`] | the resource index |
 //! | [`io`] | slots, deadlines, outstanding writes |
 
 mod acquire;
 mod ballot;
 mod forget;
+mod index;
 mod io;
 mod lockspace;
 mod observe;
@@ -26,6 +28,7 @@ mod resource;
 pub use self::forget::Passed;
 
 use self::acquire::{Acquire, Finished, Stimulus, Won};
+use self::index::Index;
 use self::io::{Cx, Ended, Io, Routed};
 use self::lockspace::{After, List, Lockspace, POLL};
 use self::recovery::{Client, MainLoop};
@@ -97,6 +100,7 @@ enum Command {
         client: Option<ClientId>,
         release: Box<Release>,
     },
+    Index(Box<Index>),
 }
 
 /// The resource thread: releases that go on after their command ended, one at a time.
@@ -200,6 +204,7 @@ impl Engine {
                     acquire.running_mut()
                 }
                 Some(Command::Release { release, .. }) if may_begin(&release.token) => release.running_mut(),
+                Some(Command::Index(index)) if index.may_begin(lockspaces, config) => index.running_mut(),
                 Some(_) | None => None,
             };
             if let Some(running) = running {
@@ -297,7 +302,7 @@ impl Engine {
                     return self.command(now, Queued { id, client, request }, out);
                 }
             }
-            Request::AddLockspace { .. } | Request::RemLockspace { .. } => {
+            Request::AddLockspace { .. } | Request::RemLockspace { .. } | Request::Index { .. } => {
                 return self.command(now, Queued { id, client, request }, out);
             }
         };
@@ -355,6 +360,9 @@ impl Engine {
             }
             Request::Release { lockspace, resource } => {
                 self.release(now, worker, id, client, &(lockspace, resource), out)
+            }
+            Request::Index { lockspace, place, direct, operation } => {
+                self.index(now, worker, id, lockspace, place, direct, operation, out)
             }
             Request::Inquire | Request::GetHosts { .. } => unreachable!("answered by the main loop"),
         };
@@ -436,6 +444,9 @@ impl Engine {
         let Some(lockspace) = self.find_lockspace(name) else {
             return Began::Answered(Err(Refusal::NotFound));
         };
+        if self.index_under_way(lockspace) {
+            return Began::Answered(Err(Refusal::Busy));
+        }
         let Engine { lockspaces, config, io, main, .. } = self;
         let leaving = lockspaces[usize::from(lockspace.0)].as_mut().expect("a lockspace that was just found");
         if leaving.list == List::Rem || leaving.removal {
@@ -561,6 +572,7 @@ impl Engine {
                     Some(finished) => self.acquire_ended(now, worker, *acquire, finished, out),
                 }
             }
+            Command::Index(index) => self.run_index(now, worker, index, stimulus, out),
             Command::Release { id, client, mut release } => {
                 let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
                 let ended = match stimulus {
@@ -766,7 +778,10 @@ impl Engine {
         }
         let queue = core::mem::take(&mut self.queue);
         for queued in queue {
-            let administrative = matches!(queued.request, Request::AddLockspace { .. } | Request::RemLockspace { .. });
+            let administrative = matches!(
+                queued.request,
+                Request::AddLockspace { .. } | Request::RemLockspace { .. } | Request::Index { .. }
+            );
             if queued.client == client && !administrative {
                 out.push(Output::Reply { id: queued.id, result: Err(Refusal::ClientGone) });
             } else {
@@ -807,6 +822,7 @@ impl Visit for Engine {
                 Command::Join { started, .. } | Command::Leave { started, .. } => numbers.time(started),
                 Command::Acquire(acquire) => acquire.visit(numbers),
                 Command::Release { release, .. } => release.visit(numbers),
+                Command::Index(index) => index.visit(numbers),
             }
         }
         if let Some(release) = &mut self.background.running {

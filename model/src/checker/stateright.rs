@@ -229,6 +229,7 @@ fn conditions<S: Space + 'static>() -> [Condition<S>; CONDITIONS] {
         holds::<S, 14>,
         holds::<S, 15>,
         holds::<S, 16>,
+        holds::<S, 17>,
     ]
 }
 

@@ -23,6 +23,7 @@ mod facts;
 mod format;
 mod generations;
 mod host_id;
+mod index;
 mod killing;
 mod ledger;
 mod life;
@@ -62,6 +63,7 @@ pub struct History {
     calm: calm::Calm,
     status: status::Status,
     answers: answers::Answers,
+    indices: index::Indices,
     progress: progress::Progress,
     counter: counts::Counter,
     violation: Option<Violation>,
@@ -79,6 +81,7 @@ impl History {
             calm: calm::Calm::new(setup),
             status: status::Status::default(),
             answers: answers::Answers::new(setup),
+            indices: index::Indices::default(),
             progress: progress::Progress::default(),
             counter: counts::Counter::new(setup),
             violation: None,
@@ -153,6 +156,7 @@ impl History {
         self.calm.see(at, happening, ended, &self.ledger, facts)?;
         self.status.see(at, happening, ended, &self.ledger, facts)?;
         self.answers.see(at, happening, ended, &self.ledger, facts)?;
+        self.indices.see(at, happening, facts)?;
         self.progress.see(at, happening);
         if moves_deadlines(happening) {
             self.due = None;

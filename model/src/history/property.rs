@@ -63,6 +63,8 @@ properties! {
         "The reported states of hosts are what the rules make of the records that were read."
     Format "I-FMT"
         "Every sector that is written decodes by the format of its place, with the right names, sizes and checksum."
+    Index "I-INDEX"
+        "What was answered as created stays in the index until somebody deletes it, and no offset is answered twice."
     Answers "I-ANS"
         "Answers are true: success means held, joined or released, and a refusal names a reason that exists."
 }

@@ -226,6 +226,7 @@ impl Line<'_> {
                     write!(f, " {}:{} lver {lver}", Word(*space), Word(*resource))
                 })
             }
+            Answer::Indexed { name, offset } => write!(f, "{} at {offset}", Word(*name)),
             Answer::Hosts(hosts) if hosts.is_empty() => f.write_str("no host was ever seen"),
             Answer::Hosts(hosts) => {
                 f.write_str("hosts:")?;

@@ -52,6 +52,7 @@ fn setup() -> Setup {
     Setup {
         disks: vec![DiskSetup { sector_size: 512, sectors: 6 * 2048 }; 2],
         lockspaces: vec![space("LS", 0), space("my space", MIB)],
+        indices: Vec::new(),
         resources: vec![resource("R1", 2 * MIB), resource("R2", 3 * MIB)],
         hosts: vec![host("A", 1), host("host-2", 2)],
     }
