@@ -26,6 +26,8 @@ stories! {
     "fast-rejoin",
     "flapping-path",
     "hang-and-thaw",
+    "index-late-write",
+    "index-races",
     "larger-io-timeout-after-rejoin",
     "late-free-after-rejoin",
     "late-leader-write",

@@ -459,6 +459,15 @@ impl<S: Sink> Simulation<'_, S> {
                     member.state = Membership::In;
                 }
             }
+            Request::Index { .. } if self.hosts[usize::from(host.0)].rebuilds => {
+                let state = &mut self.hosts[usize::from(host.0)];
+                let entry = state.index;
+                state.rebuilds =
+                    result.is_err() || !matches!(request, Request::Index { operation: IndexOperation::Rebuild, .. });
+                if state.rebuilds {
+                    self.index_after(entry);
+                }
+            }
             _ => return,
         }
         self.look_for_rest();
@@ -497,21 +506,38 @@ impl<S: Sink> Simulation<'_, S> {
 
     // --- Indices ---
 
-    /// An administrator changes the first index, or looks something up.
+    pub(crate) fn has_index_work(&self) -> bool {
+        self.case.scenario.workload.index.high > 0 && !self.case.setup.indices.is_empty()
+    }
+
+    /// The next operation is due after the usual pause.
+    pub(crate) fn index_after(&mut self, entry: Entry) {
+        let pause = match self.act {
+            Act::Safety => self.case.scenario.workload.index,
+            Act::Liveness => Range::secs(1, 5),
+        };
+        let pause = self.dice.indices.within(pause);
+        self.put(entry, self.now.after_micros(pause.max(1_000)));
+    }
+
+    /// An administrator changes the first index, or looks something up. In the liveness act each rebuilds it, once: the
+    /// private lease must be free for everybody again.
     pub(crate) fn index(&mut self, entry: Entry, host: Host) {
         let dice = &mut self.dice.indices;
         let text = format!("V{}", 1 + dice.below(4));
         let name = Name::from_text(&text).expect("is short");
         let operation = match dice.below(8) {
+            _ if self.act == Act::Liveness => IndexOperation::Rebuild,
             0..3 => IndexOperation::Create { name, num_hosts: 0 },
             3..5 => IndexOperation::Delete { name, offset: 0 },
             5..7 => IndexOperation::Lookup { name, offset: 0 },
             _ => IndexOperation::Rebuild,
         };
-        // Whatever comes of it, the next one will be asked.
-        let _ = self.ask_index(host, 0, operation);
-        let pause = self.dice.indices.within(self.case.scenario.workload.index);
-        self.put(entry, self.now.after_micros(pause.max(1_000)));
+        let asked = self.ask_index(host, 0, operation);
+        // In the liveness act the next one waits for the answer to this one.
+        if self.act == Act::Safety || asked.is_err() {
+            self.index_after(entry);
+        }
     }
 
     pub(crate) fn ask_index(&mut self, host: Host, index: u8, operation: IndexOperation) -> Result<(), Illegal> {

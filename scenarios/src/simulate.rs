@@ -168,7 +168,9 @@ pub(crate) struct HostState {
     pub(crate) power_on: Entry,
     pub(crate) start_daemon: Entry,
     inquire: Entry,
-    index: Entry,
+    pub(crate) index: Entry,
+    /// In the liveness act: its agent has still to rebuild the first index.
+    pub(crate) rebuilds: bool,
     pub(crate) members: Vec<Member>,
     pub(crate) clients: Vec<Client>,
     /// What the world refused because somebody is stalled; tried again when somebody goes on.
@@ -279,6 +281,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
                 start_daemon: agenda.entry(What::StartDaemon(host)),
                 inquire: agenda.entry(What::Inquire(host)),
                 index: agenda.entry(What::Index(host)),
+                rebuilds: false,
                 members: plan
                     .memberships
                     .iter()
@@ -601,10 +604,8 @@ impl<'a, S: Sink> Simulation<'a, S> {
                     let pause = self.dice.agents.within(pause);
                     self.put(inquire, self.now.after_micros(pause));
                 }
-                let pause = self.case.scenario.workload.index;
-                if pause.high > 0 && self.act == Act::Safety && !self.case.setup.indices.is_empty() {
-                    let pause = self.dice.indices.within(pause);
-                    self.put(index, self.now.after_micros(pause));
+                if self.has_index_work() {
+                    self.index_after(index);
                 }
                 self.moment(Moment::Up, host);
             }
@@ -728,9 +729,15 @@ impl<'a, S: Sink> Simulation<'a, S> {
             let soon = self.now.after_micros(soon);
             let state = &self.hosts[index];
             let (power_on, start_daemon, inquire) = (state.power_on, state.start_daemon, state.inquire);
-            self.agenda.strike(state.index);
+            let index = state.index;
             let (up, daemon, wdmd) = (self.world.is_up(host), self.world.daemon_up(host), self.world.wdmd_up(host));
             self.agenda.strike(inquire);
+            if self.has_index_work() {
+                self.hosts[usize::from(host.0)].rebuilds = true;
+                if up && daemon && wdmd {
+                    self.put(index, soon);
+                }
+            }
             if !up {
                 self.put(power_on, soon);
             } else if !wdmd {
@@ -812,7 +819,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
         let clients = |host: &HostState| host.clients.iter().all(|client| client.rests());
         let asks = |member: &Member| self.agenda.due(member.entry).is_some();
         let agents = |host: &HostState| host.members.iter().all(|member| member.rests() && !asks(member));
-        self.hosts.iter().all(|host| clients(host) && agents(host))
+        self.hosts.iter().all(|host| clients(host) && agents(host) && !host.rebuilds)
     }
 
     fn at_rest(&mut self) {

@@ -209,6 +209,16 @@ impl Index {
         self.token.as_ref().is_some_and(|token| token.lockspace == lockspace)
     }
 
+    /// Whether it takes the private lease.
+    fn takes_lease(&self, config: &Config) -> bool {
+        let changes = match self.operation {
+            IndexOperation::Create { .. } | IndexOperation::Delete { .. } | IndexOperation::Rebuild => true,
+            IndexOperation::Update { .. } => config.profile.index_lock == IndexLock::EveryChange,
+            IndexOperation::Lookup { .. } | IndexOperation::Format { .. } => false,
+        };
+        changes && self.token.is_some()
+    }
+
     fn begin(&mut self, worker: u8, sector: u32, cx: &mut Cx<'_>) {
         let task = Task::Worker(worker);
         if let IndexOperation::Format { geometry, max_resources } = self.operation {
@@ -313,11 +323,7 @@ impl Index {
         let shape = Shape::of(&header)?;
         self.check(shape)?;
         self.shape = Some(shape);
-        let locked = match self.operation {
-            IndexOperation::Create { .. } | IndexOperation::Delete { .. } | IndexOperation::Rebuild => true,
-            IndexOperation::Update { .. } => cx.config.profile.index_lock == IndexLock::EveryChange,
-            IndexOperation::Lookup { .. } | IndexOperation::Format { .. } => false,
-        };
+        let locked = self.takes_lease(cx.config);
         if let Some(token) = self.token.as_mut().filter(|_| locked) {
             token.geometry = shape.geometry;
             token.place.offset = self.place.offset.saturating_add(shape.geometry.align());
@@ -601,6 +607,13 @@ impl Engine {
         let io_timeout = Span::from_secs(io_timeout);
         let (shape, lease, step) = (None, None, Step::Idle);
         let mut index = Box::new(Index { request, token, space, place, operation, io_timeout, shape, lease, step });
+        // The lease may still be on its way back from the operation before, or a client may have asked for it by name.
+        if let Some(token) = index.token.as_ref().filter(|_| index.takes_lease(&self.config)) {
+            if let Some(why) = self.resources.refuses(&token.key) {
+                return Began::Answered(Err(why));
+            }
+            self.resources.add(token.key);
+        }
         index.begin(worker, sector, &mut Cx { now, config: &self.config, io: &mut self.io, out });
         Began::Running(Command::Index(index))
     }
@@ -643,8 +656,14 @@ impl Engine {
         match index.advance(worker, lockspace, alive, stimulus, cx) {
             Ok(()) => self.workers[usize::from(worker)] = Some(Command::Index(index)),
             Err(Done { result, withdraw }) => {
-                if let Some(release) = withdraw {
-                    self.go_on_in_background(now, *release, out);
+                if let Some(token) = index.token.as_ref().filter(|_| index.takes_lease(&self.config)) {
+                    match withdraw {
+                        Some(release) => {
+                            self.resources.releasing(token.key);
+                            self.go_on_in_background(now, *release, out);
+                        }
+                        None => self.resources.forget(&token.key),
+                    }
                 }
                 out.push(Output::Reply { id: index.request, result });
                 self.worker_free(now, worker, out);
