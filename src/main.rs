@@ -59,7 +59,7 @@ enum Verb {
     Replay(replay::Arguments),
     /// The same violation in fewer steps, as another trace
     Shrink(shrink::Arguments),
-    /// Raw disk images: show one, or format one
+    /// Raw disk images: show one, format one, or work on its resource index
     #[command(subcommand)]
     Image(image::Arguments),
     /// Scenarios, properties, faults, decisions and rare branches
