@@ -9,5 +9,6 @@ pub mod junit;
 pub mod ladder;
 pub mod results;
 pub mod searched;
+pub mod status;
 pub mod story;
 pub mod table;

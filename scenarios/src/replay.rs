@@ -192,8 +192,7 @@ impl<S: Sink> Sink for Tap<'_, S> {
 impl<'a, S: Sink> Player<'a, S> {
     pub(crate) fn new(case: &Case<'_>, sink: &'a mut S) -> Player<'a, S> {
         let setup = Arc::new(case.setup.clone());
-        // Nobody waits for the private leases of indices.
-        let granted = (0..setup.resources.len()).map(|index| index >= setup.leases()).collect();
+        let granted = vec![false; setup.resources.len()];
         Player {
             world: World::new(Arc::clone(&setup), case.limits),
             tap: Tap { digest: Digest::default(), setup, granted, sink },
@@ -208,7 +207,7 @@ impl<'a, S: Sink> Player<'a, S> {
     }
 
     /// Plays what is not later than `until`, or less if the run ends.
-    fn play(&mut self, trace: &Trace, until: Instant) {
+    pub(crate) fn play(&mut self, trace: &Trace, until: Instant) {
         for line in &trace.lines {
             let (Line::Choice { at, .. } | Line::Mark { at, .. }) = line else { continue };
             if self.verdict.is_some() || *at > until {

@@ -12,6 +12,7 @@
 //! | [`release`] | giving it back |
 //! | [`resource`] | who holds what on this host |
 //! | [`index`] | the resource index |
+//! | [`told`] | nothing: what an operator is told |
 //! | [`io`] | slots, deadlines, outstanding writes |
 
 mod acquire;
@@ -24,6 +25,7 @@ mod observe;
 mod recovery;
 mod release;
 mod resource;
+pub mod told;
 
 pub use self::forget::Passed;
 

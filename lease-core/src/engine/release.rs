@@ -8,7 +8,7 @@ use super::io::{Cx, Ended, Op, Running};
 use super::resource::Token;
 use crate::Refusal;
 use crate::format::{HostBlock, Leader, SectorKind};
-use crate::numbers::{Numbers, Span, Stamp, Visit};
+use crate::numbers::{Lver, Numbers, Span, Stamp, Visit};
 use crate::profile::ReleaseRetry;
 use crate::seam::{Rare, Task};
 
@@ -45,6 +45,11 @@ impl Release {
     /// Release of something held: the block of the winning ballot gets the flag.
     pub(super) fn new(token: Token, block: Option<HostBlock>, last: Option<Leader>) -> Release {
         Release { token, block, last, step: Step::Idle }
+    }
+
+    /// The version that it gives back; 0 if it does not know.
+    pub(super) fn lver(&self) -> Lver {
+        self.last.as_ref().map_or(Lver(0), |last| last.lver)
     }
 
     /// The I/O that it waits for.
