@@ -246,12 +246,10 @@ impl Index {
         if let Step::Lease(acquire) = step {
             return self.lease(worker, lockspace, lives, acquire, stimulus, cx);
         }
-        let (step, ended) = match self.ended(step, stimulus, cx) {
-            Ok(ended) => ended,
-            Err(waits) => {
-                self.step = waits;
-                return Ok(());
-            }
+        let (step, ended) = Index::ended(step, stimulus, cx);
+        let Some(ended) = ended else {
+            self.step = step;
+            return Ok(());
         };
         if let Step::Release(mut release, result) = step {
             return match release.io_done(task, ended, cx).filter(|_| lives) {
@@ -285,13 +283,13 @@ impl Index {
         }
     }
 
-    /// The I/O of a step ended, or is given up; or the step goes on waiting.
-    fn ended(&self, mut step: Step, stimulus: Stimulus, cx: &mut Cx<'_>) -> Result<(Step, Ended), Step> {
+    /// How the I/O of a step ended, if it did not go on waiting.
+    fn ended(mut step: Step, stimulus: Stimulus, cx: &mut Cx<'_>) -> (Step, Option<Ended>) {
         let awaited = cx.config.profile.index_writes == IndexWrites::Awaited;
         let io = match (&mut step, stimulus) {
-            (_, Stimulus::Io(ended)) => return Ok((step, ended)),
+            (_, Stimulus::Io(ended)) => return (step, Some(ended)),
             // Whoever gives up a write and gives back the lease lets it land in the middle of another's operation.
-            (Step::Write { io, .. }, Stimulus::Woken) if awaited && io.slot().is_some() => return Err(step),
+            (Step::Write { io, .. }, Stimulus::Woken) if awaited && io.slot().is_some() => None,
             (
                 Step::Header(io) | Step::Entries(io) | Step::Scan { io, .. } | Step::Write { io, .. },
                 Stimulus::Woken,
@@ -299,10 +297,8 @@ impl Index {
             (Step::Release(release, _), Stimulus::Woken) => release.running_mut().cloned(),
             (Step::Idle | Step::Lease(_), Stimulus::Woken) => None,
         };
-        match io.and_then(|io| cx.given_up(&io)) {
-            Some(why) => Ok((step, Err(why))),
-            None => Err(step),
-        }
+        let given_up = io.and_then(|io| cx.given_up(&io)).map(Err);
+        (step, given_up)
     }
 
     /// "Checks: magic -274, major version -275, lockspace name equal -276, header.rx_offset == R -277."

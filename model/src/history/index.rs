@@ -179,3 +179,158 @@ fn entry(index: &IndexSetup, offset: u64, facts: &Facts<'_>) -> Option<RindexEnt
     let bytes = platter.sector(at / size);
     Some(RindexEntry::read(bytes.get((at % size) as usize..).unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::setup::{DiskSetup, LockspaceIx, LockspaceSetup, Setup};
+    use lease_core::Refusal;
+    use lease_core::format::{Geometry, init};
+    use lease_core::seam::DiskId;
+    use sim_disk::{Disk, Landing, Op, Sampling, sector};
+
+    const MIB: u64 = 1 << 20;
+    const PLACE: Place = Place { disk: DiskId(0), offset: MIB };
+    const A: Host = Host(0);
+    const B: Host = Host(1);
+
+    fn name(text: &str) -> Name {
+        Name::from_text(text).expect("short")
+    }
+
+    /// An index of eight, and what is told of it.
+    struct Story {
+        setup: Setup,
+        disks: Vec<Disk>,
+        indices: Indices,
+        verdict: Verdict,
+    }
+
+    impl Story {
+        fn new() -> Story {
+            let geometry = Geometry::S512A1M;
+            let index = IndexSetup { lockspace: LockspaceIx(0), place: PLACE, geometry, max_resources: 8 };
+            let space =
+                LockspaceSetup { name: name("LS"), place: Place { offset: 0, ..PLACE }, geometry, io_timeout: 10 };
+            let mut disk = Disk::new(512, 11 * 2048);
+            let path = disk.add_path();
+            let (area, _) = init::rindex(geometry, name("LS"), MIB, 8);
+            disk.issue(path, Op::Write { start: 2048, runs: area })
+                .and_then(|io| disk.land(io, Landing::Whole))
+                .expect("is formatted");
+            let mut host = Setup::contenders(2, lease_core::profile::Profile::HARDENED).hosts;
+            host.truncate(2);
+            let setup = Setup {
+                disks: vec![DiskSetup { sector_size: 512, sectors: 11 * 2048 }],
+                lockspaces: vec![space],
+                resources: vec![index.lease()],
+                indices: vec![index],
+                hosts: host,
+            };
+            Story { setup, disks: vec![disk], indices: Indices::default(), verdict: Ok(()) }
+        }
+
+        fn tell(&mut self, happening: &Happening) {
+            let facts = Facts { setup: &self.setup, limits: &Limits::TOLERANCE, disks: &self.disks, clocks: &[] };
+            let verdict = self.indices.see(Instant::START, happening, &facts);
+            self.verdict = std::mem::replace(&mut self.verdict, Ok(())).and(verdict);
+        }
+
+        fn ask(&mut self, host: Host, operation: IndexOperation) {
+            self.tell(&Happening::Asked { host, process: None, request: request(operation) });
+        }
+
+        fn answer(&mut self, host: Host, operation: IndexOperation, result: Result<Answer, Refusal>) {
+            self.tell(&Happening::Told { host, process: None, request: request(operation), result });
+        }
+
+        /// The first sector of entries as it stands from now on.
+        fn entries(&mut self, names: &[&str]) {
+            let entry = |(position, text): (u64, &&str)| match text.is_empty() {
+                true => RindexEntry::default(),
+                false => RindexEntry { res_offset: (3 + position) * MIB, name: name(text), ..RindexEntry::default() },
+            };
+            let bytes: Vec<u8> = (0..).zip(names).flat_map(|named| entry(named).encode()).collect();
+            self.disks[0].platter_mut(0).expect("is there").write(2049, &[(1, sector(&bytes))]);
+            let io = sim_disk::IoId(0);
+            let (disk, offset, length) = (DiskId(0), MIB + 512, 512);
+            self.tell(&Happening::Landed { host: A, disk, io, offset, length, ghost: false, intact: true });
+        }
+
+        fn create(&mut self, host: Host, text: &str, area: u64) {
+            let operation = IndexOperation::Create { name: name(text), num_hosts: 0 };
+            self.ask(host, operation);
+            self.answer(host, operation, Ok(Answer::Indexed { name: name(text), offset: area * MIB }));
+        }
+    }
+
+    fn request(operation: IndexOperation) -> Request {
+        Request::Index { lockspace: name("LS"), place: PLACE, direct: false, operation }
+    }
+
+    fn delete(text: &str) -> IndexOperation {
+        IndexOperation::Delete { name: name(text), offset: 0 }
+    }
+
+    #[track_caller]
+    fn check(breaks: bool, tell: impl FnOnce(&mut Story)) {
+        let mut story = Story::new();
+        story.entries(&["V1"]);
+        story.create(A, "V1", 3);
+        tell(&mut story);
+        let found = story.verdict.err().map(|violation| violation.property);
+        assert_eq!(found, breaks.then_some(Property::Index));
+    }
+
+    #[test]
+    fn what_is_owed_stays() {
+        check(false, |s| s.entries(&["V1", "V2"]));
+        check(true, |s| s.entries(&["", "V2"]));
+        check(true, |s| s.entries(&["V2"]));
+        check(true, |s| s.create(B, "V2", 4));
+        check(true, |s| {
+            s.entries(&["V1"]);
+            s.create(B, "V1", 3);
+        });
+    }
+
+    #[test]
+    fn whoever_asks_to_delete_is_owed_nothing() {
+        check(false, |s| {
+            s.ask(B, delete("V1"));
+            s.entries(&[""]);
+        });
+        check(true, |s| {
+            s.ask(B, delete("V2"));
+            s.entries(&[""]);
+        });
+        check(false, |s| {
+            s.ask(B, IndexOperation::Update { name: Name::EMPTY, offset: 3 * MIB, change: IndexChange::Remove });
+            s.entries(&[""]);
+        });
+        // A create beside a delete of the same name: nobody knows which came last.
+        check(false, |s| {
+            s.ask(B, delete("V2"));
+            s.create(A, "V2", 4);
+            s.entries(&["V1", ""]);
+        });
+        // A delete that its host did not live to finish is over.
+        check(true, |s| {
+            s.ask(B, delete("V2"));
+            s.tell(&Happening::Down { host: B, by_watchdog: false });
+            s.entries(&["V1", "V2"]);
+            s.create(A, "V2", 4);
+            s.entries(&["V1", ""]);
+        });
+    }
+
+    #[test]
+    fn a_damaged_disk_is_no_host_s_fault() {
+        check(false, |s| {
+            let sampling = Sampling::Stale { snapshot: sim_disk::SnapshotId(0), from: 0, count: 1 };
+            s.tell(&Happening::Chosen(crate::Action::Sample { disk: DiskId(0), io: sim_disk::IoId(0), sampling }));
+            s.entries(&[""]);
+        });
+    }
+}
