@@ -104,8 +104,16 @@ impl IndexArguments {
             ProfileName::Hardened => Profile::HARDENED,
         };
         let told = index::operate(&self.image, Index::parse(&self.index)?, self.operation()?, profile)?;
-        let name = self.operation.to_possible_value().expect("each has a name");
-        screen.say(&Printed { action: name.get_name(), told: &told }.to_string())?;
+        // The words of the real tools.
+        let action = match self.operation {
+            Operation::Format => "format",
+            Operation::Create => "create_resource",
+            Operation::Delete => "delete_resource",
+            Operation::Lookup => "lookup",
+            Operation::Update => "update",
+            Operation::Rebuild => "rebuild",
+        };
+        screen.say(&Printed { action, told: &told }.to_string())?;
         Ok(u8::from(told.is_err()))
     }
 }

@@ -137,7 +137,7 @@ fn write(file: &mut File, offset: u64, length: u64, bytes: &[u8]) -> io::Result<
     Ok(IoResult::Written)
 }
 
-/// The answer as `sanlock direct` prints it.
+/// The answer as `sanlock direct` prints it, or `sanlock client` what `direct` does not have.
 #[derive(Debug)]
 pub struct Printed<'a> {
     /// What was asked for.
@@ -150,7 +150,7 @@ impl fmt::Display for Printed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} done {}", self.action, self.told.as_ref().err().map_or(0, |why| why.code()))?;
         match self.told {
-            Ok(Answer::Indexed { offset, .. }) if self.action == "create" => writeln!(f, "offset {offset}"),
+            Ok(Answer::Indexed { offset, .. }) if self.action == "create_resource" => writeln!(f, "offset {offset}"),
             Ok(Answer::Indexed { name, offset }) if name.is_empty() => writeln!(f, "name - offset {offset}"),
             Ok(Answer::Indexed { name, offset }) => writeln!(f, "name {name} offset {offset}"),
             _ => Ok(()),
