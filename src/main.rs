@@ -24,6 +24,7 @@ mod screen;
 mod selection;
 mod shrink;
 mod simulate;
+mod status;
 mod stopwatch;
 mod telling;
 
@@ -60,7 +61,9 @@ enum Verb {
     Replay(replay::Arguments),
     /// The same violation in fewer steps, as another trace
     Shrink(shrink::Arguments),
-    /// Raw disk images: show one, or format one
+    /// What a host's daemon would have told at a moment of a trace, in sanlock's words
+    Status(status::Arguments),
+    /// Raw disk images: show one, format one, or work on its resource index
     #[command(subcommand)]
     Image(image::Arguments),
     /// Scenarios, properties, faults, decisions and rare branches
@@ -93,6 +96,7 @@ fn run(screen: &mut Screen) -> Result<u8, Misuse> {
         Some(Verb::Check(arguments)) => check::run(&arguments, screen),
         Some(Verb::Replay(arguments)) => replay::run(&arguments, screen),
         Some(Verb::Shrink(arguments)) => shrink::run(&arguments, screen),
+        Some(Verb::Status(arguments)) => status::run(&arguments, screen),
         Some(Verb::Image(arguments)) => image::run(&arguments, screen),
         Some(Verb::List(arguments)) => list::run(&arguments, screen),
     }

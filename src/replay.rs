@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 }
 
 /// Seconds, with up to six decimals; `s` may follow.
-fn moment(text: &str) -> Result<Instant, String> {
+pub(crate) fn moment(text: &str) -> Result<Instant, String> {
     let number = text.strip_suffix('s').unwrap_or(text);
     let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

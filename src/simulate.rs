@@ -148,6 +148,15 @@ fn check_layout(scenario: &Scenario) -> Result<(), Misuse> {
         }
         next += scenario.geometry.align();
     }
+    for index in &scenario.indices {
+        if index.offset != next {
+            return Err(Misuse::new(format_args!(
+                "{}: expected areas without gaps for an image: an index at byte {next}, found it at {}",
+                scenario.file, index.offset
+            )));
+        }
+        next += (2 + u64::from(index.max_resources)) * scenario.geometry.align();
+    }
     Ok(())
 }
 

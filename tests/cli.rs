@@ -40,7 +40,7 @@ fn is_misuse(arguments: &[&str], parts: &[&str]) {
 fn without_arguments_it_says_what_it_can_do() {
     let output = leaselab(&[]);
     assert_eq!(output.status.code(), Some(0));
-    for verb in ["gate", "simulate", "check", "replay", "image", "list"] {
+    for verb in ["gate", "simulate", "check", "replay", "image", "status", "list"] {
         assert!(stdout(&output).contains(verb), "{verb}");
     }
 }
@@ -74,6 +74,12 @@ fn bad_images_are_told_in_one_line() {
     is_misuse(&["image", "show", &format!("{good}:64M")], &["good.img", "the end of the file"]);
     is_misuse(&["image", "make", &path(&folder, "new.img"), "-s", "LS:0:0", "-r", "LS:R:0"], &["overlap"]);
     is_misuse(&["image", "make", &path(&folder, "new.img")], &["new.img", "at least one area"]);
+    is_misuse(&["image", "index", "lookup", "/no/such.img", "-x", "LS:1M"], &["/no/such.img", "no such file"]);
+    is_misuse(&["image", "index", "lookup", &good], &["-x"]);
+    is_misuse(&["image", "index", "lookup", &good, "-x", "LS"], &["LS:OFFSET", "1 parts"]);
+    is_misuse(&["image", "index", "create", &good, "-x", "LS:1M"], &["create", "-e NAME"]);
+    is_misuse(&["image", "index", "burn", &good, "-x", "LS:1M"], &["burn", "rebuild"]);
+    is_misuse(&["image", "index", "format", &good, "-x", "LS:1M", "-Z", "4096"], &["4096/8M"]);
     assert_eq!(names(&folder), ["good.img", "noise.img"]);
 }
 

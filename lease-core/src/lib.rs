@@ -14,5 +14,5 @@ pub mod profile;
 pub mod refusal;
 pub mod seam;
 
-pub use engine::{Engine, Passed};
+pub use engine::{Engine, Passed, told};
 pub use refusal::Refusal;

@@ -363,6 +363,48 @@ decisions! {
         /// It is refused (-2).
         Refused
     }
+    /// May an index have two entries of one name? (rindex §3)
+    index_names: IndexNames {
+        /// Yes: what is created twice exists twice, and only the first is found.
+        Repeated,
+        /// No: the second is refused with -17.
+        Unique
+    }
+    /// What becomes of a write to an index, or to an area behind it, that takes too long?
+    index_writes: IndexWrites {
+        /// It is given up, and the private lease given back: it may land in the middle of another host's operation.
+        GivenUp,
+        /// The operation goes on waiting, and holds the lease for so long.
+        Awaited
+    }
+    /// How is the private lease of an index given back? (paxos-lease §6)
+    index_release: IndexRelease {
+        /// By the leader alone: a late commit of another host leaves it owned.
+        LeaderAlone,
+        /// As any other lease: the own block says RELEASED first.
+        Flagged
+    }
+    /// Which changes of an index take its private lease? (rindex §3)
+    index_lock: IndexLock {
+        /// Not updates, which may undo what another host records in the same sector.
+        NotUpdates,
+        /// All.
+        EveryChange
+    }
+    /// How is the offset of an area worked out from the position of its entry? (rindex §4)
+    index_offsets: IndexOffsets {
+        /// In 32 bits with a sign: from entry 2048 of 1 MiB areas on it is wrong.
+        Signed32,
+        /// In 64 bits.
+        Exact
+    }
+    /// What does a rebuild do with an area that it cannot read? (rindex §3)
+    index_rebuild: IndexRebuild {
+        /// It passes it over, and its entry is lost.
+        SkipsErrors,
+        /// It fails, and the index stays as it was.
+        StopsAtErrors
+    }
     /// What becomes of the slot when a join is aborted after its write? (bugs L15)
     aborted_join: AbortedJoin {
         /// It stays owned on disk.

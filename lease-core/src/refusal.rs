@@ -136,6 +136,21 @@ pub enum Refusal {
     /// -262: the host id is in use.
     #[error("host id busy (-262)")]
     HostIdBusy,
+    /// -274: no resource index there.
+    #[error("no index there (-274)")]
+    RindexMagic,
+    /// -275: another major version of the index's format.
+    #[error("index format version (-275)")]
+    RindexVersion,
+    /// -276: the index of another lockspace.
+    #[error("index of another lockspace (-276)")]
+    RindexLockspace,
+    /// -277: an offset that is no resource area's, or an index that says it lies elsewhere.
+    #[error("offset in an index (-277)")]
+    RindexOffset,
+    /// -278: another name is recorded at the offset.
+    #[error("other name at the offset (-278)")]
+    RindexDiff,
 }
 
 impl Refusal {
@@ -194,6 +209,11 @@ impl Refusal {
             Refusal::RenewOwner => -260,
             Refusal::RenewDiff => -261,
             Refusal::HostIdBusy => -262,
+            Refusal::RindexMagic => -274,
+            Refusal::RindexVersion => -275,
+            Refusal::RindexLockspace => -276,
+            Refusal::RindexOffset => -277,
+            Refusal::RindexDiff => -278,
         }
     }
 }

@@ -11,7 +11,7 @@
 //! * A completion that arrives before the wake of its deadline counts as success, however late it is.
 //! * Each request gets exactly one [`Output::Reply`].
 
-use crate::format::{Name, Sector, SectorKind};
+use crate::format::{Geometry, Name, Sector, SectorKind};
 use crate::numbers::{Generation, HostId, Lver, Numbers, Second, Span, Stamp, Time, Visit};
 use crate::refusal::Refusal;
 use alloc::sync::Arc;
@@ -197,6 +197,71 @@ pub enum Request {
         /// Name of the lockspace.
         lockspace: Name,
     },
+    /// Something about a resource index. Answer: [`Answer::Indexed`] or [`Answer::Done`].
+    Index {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Where the index begins.
+        place: Place,
+        /// Without a lockspace, and so without the index's private lease: nobody else may be using the disk
+        /// (`sanlock direct`).
+        direct: bool,
+        /// What.
+        operation: IndexOperation,
+    },
+}
+
+/// Operations on a resource index (rindex §3). The empty name and offset 0 stand for "not given".
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum IndexOperation {
+    /// Makes an empty one, whatever was there. Needs no lockspace.
+    Format {
+        /// Sector and area size.
+        geometry: Geometry,
+        /// Entries; 0: 4096.
+        max_resources: u32,
+    },
+    /// Makes a resource in the first free area and records it. Answer: [`Answer::Indexed`].
+    Create {
+        /// Its name.
+        name: Name,
+        /// How many hosts take part; 0: as many as there is room for.
+        num_hosts: u64,
+    },
+    /// Forgets a resource and clears its area.
+    Delete {
+        /// Its name.
+        name: Name,
+        /// Only looked at for being an area's; the name decides.
+        offset: u64,
+    },
+    /// What is recorded. Answer: [`Answer::Indexed`].
+    Lookup {
+        /// Name: where is its area?
+        name: Name,
+        /// Offset: whose area is it? With neither: which area is free?
+        offset: u64,
+    },
+    /// Changes an entry and no area.
+    Update {
+        /// The name to record.
+        name: Name,
+        /// The offset of the area that the entry is about.
+        offset: u64,
+        /// How.
+        change: IndexChange,
+    },
+    /// Records what is found in the areas.
+    Rebuild,
+}
+
+/// See [`IndexOperation::Update`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum IndexChange {
+    /// The name is recorded.
+    Add,
+    /// The entry is emptied.
+    Remove,
 }
 
 /// The mode of a hold.
@@ -295,7 +360,7 @@ pub enum Output {
         /// Bytes to read, a multiple of the sector size.
         length: u64,
     },
-    /// Write one whole sector: `bytes` and zeros up to `length`.
+    /// Write `bytes` and zeros up to `length`: one whole sector, or (around an index) one whole area.
     Write {
         /// The task that issues it, and to which its completion is delivered.
         task: Task,
@@ -305,9 +370,9 @@ pub enum Output {
         disk: DiskId,
         /// Byte offset from the start of the disk.
         offset: u64,
-        /// The length of the sector.
+        /// Bytes to write, a multiple of the sector size.
         length: u64,
-        /// Its bytes without trailing zeros.
+        /// Those bytes without trailing zeros.
         bytes: Arc<[u8]>,
     },
     /// Wake `task` once, not before `earliest` and not after `latest`. Replaces what was asked for the task before. The
@@ -403,6 +468,13 @@ pub enum Answer {
     Lvb(Arc<[u8]>),
     /// The hosts that were ever seen, by host id.
     Hosts(Vec<HostStatus>),
+    /// A resource in an index.
+    Indexed {
+        /// Its name; empty where none is recorded.
+        name: Name,
+        /// Byte offset of its area from the start of the disk.
+        offset: u64,
+    },
 }
 
 /// Something that a client holds.

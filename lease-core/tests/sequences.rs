@@ -1,11 +1,11 @@
 //! The I/O of each operation, in order, as the real daemon does it (measured with strace on sanlock 3.8.5; 512-byte
 //! sectors, 1 MiB areas). One host, instant I/O, time passes only where the engine asks for it.
 
-use lease_core::Engine;
 use lease_core::format::{self, Geometry, Name};
 use lease_core::numbers::{Generation, HostId, Lver, Time};
 use lease_core::profile::{Config, Parameters, Profile};
 use lease_core::seam::*;
+use lease_core::{Engine, Refusal};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ struct Bench {
     wakes: BTreeMap<Task, (Time, Time)>,
     /// What happened, one word or two each.
     log: Vec<String>,
-    replies: Vec<Result<Answer, lease_core::Refusal>>,
+    replies: Vec<Result<Answer, Refusal>>,
 }
 
 impl Bench {
@@ -54,7 +54,11 @@ impl Bench {
                 }
                 Output::Write { slot, offset, length, bytes, .. } => {
                     self.log.push(format!("W {}", place(offset, length)));
-                    self.disk.insert(offset, bytes);
+                    for index in 0..length / 512 {
+                        let piece = bytes.get(index as usize * 512..).unwrap_or_default();
+                        let piece = format::trimmed(&piece[..piece.len().min(512)]);
+                        self.disk.insert(offset + index * 512, piece);
+                    }
                     self.input(Input::IoDone { slot, result: IoResult::Written });
                 }
                 Output::WakeWithin { task, earliest, latest } => {
@@ -79,7 +83,7 @@ impl Bench {
         self.input(Input::Wake { task });
     }
 
-    fn until_reply(&mut self) -> Result<Answer, lease_core::Refusal> {
+    fn until_reply(&mut self) -> Result<Answer, Refusal> {
         while self.replies.is_empty() {
             self.wake();
         }
@@ -90,19 +94,19 @@ impl Bench {
         std::mem::take(&mut self.log).join(", ")
     }
 
-    fn join(&mut self) -> Result<Answer, lease_core::Refusal> {
+    fn join(&mut self) -> Result<Answer, Refusal> {
         let place = Place { disk: DiskId(0), offset: 0 };
         self.ask(Request::AddLockspace { name: name("LS"), host_id: HostId(2), place, io_timeout: 10 });
         self.until_reply()
     }
 
-    fn acquire(&mut self) -> Result<Answer, lease_core::Refusal> {
+    fn acquire(&mut self) -> Result<Answer, Refusal> {
         let place = Place { disk: DiskId(0), offset: MIB };
         self.ask(Request::Acquire { lockspace: name("LS"), resource: name("R1"), place, terms: Terms::default() });
         self.until_reply()
     }
 
-    fn release(&mut self) -> Result<Answer, lease_core::Refusal> {
+    fn release(&mut self) -> Result<Answer, Refusal> {
         self.ask(Request::Release { lockspace: name("LS"), resource: name("R1") });
         self.until_reply()
     }
@@ -130,6 +134,12 @@ fn place(offset: u64, length: u64) -> String {
         (0, sector, 512) => format!("delta {}", sector + 1),
         (1, 0, 512) => "leader".into(),
         (1, sector, 512) => format!("block {}", sector - 1),
+        (8, 0, 4096) => "unknown header".into(),
+        (8, 0, 512) => "header".into(),
+        (8, sector, 512) => format!("entries {sector}"),
+        (9, 0, 512) => "index leader".into(),
+        (9, sector, 512) => format!("index block {}", sector - 1),
+        (area, 0, 512) => format!("leader {area}"),
         other => format!("{other:?}"),
     }
 }
@@ -170,10 +180,10 @@ fn acquire_free_is_six_ios_and_release_three() {
             host.taken_log();
             assert_eq!(host.acquire(), Ok(Answer::Acquired { lver: Lver(lver) }));
             assert_eq!(host.taken_log(), "R area, W block 2, R area, W block 2, R area, W leader");
-            assert_eq!(host.acquire(), Err(lease_core::Refusal::Exists));
+            assert_eq!(host.acquire(), Err(Refusal::Exists));
             assert_eq!(host.release(), Ok(Answer::Done));
             assert_eq!(host.taken_log(), "W block 2, R leader, W leader");
-            assert_eq!(host.release(), Err(lease_core::Refusal::NotHeld));
+            assert_eq!(host.release(), Err(Refusal::NotHeld));
         }
     });
 }
@@ -185,7 +195,7 @@ fn leave_frees_the_host_id() {
         host.acquire().expect("held");
         host.taken_log();
         host.ask(Request::RemLockspace { name: name("LS"), unused: true });
-        assert_eq!(host.until_reply(), Err(lease_core::Refusal::Busy));
+        assert_eq!(host.until_reply(), Err(Refusal::Busy));
         host.release().expect("released");
         host.taken_log();
         host.ask(Request::RemLockspace { name: name("LS"), unused: false });
@@ -457,4 +467,114 @@ mod shared {
         let (_, after) = block(Profile::SANLOCK_3_8_5);
         assert_eq!(after, HostBlock { flags: HostBlock::RELEASED, ..HostBlock::default() });
     }
+}
+
+// The resource index, at 8 MiB.
+
+const INDEX: u64 = 8 * MIB;
+
+impl Bench {
+    fn with_index(profile: Profile) -> Bench {
+        let mut host = Bench::new(profile);
+        host.join().expect("joined");
+        host.taken_log();
+        let geometry = Geometry::S512A1M;
+        assert_eq!(host.index(IndexOperation::Format { geometry, max_resources: 3_000 }), Ok(Answer::Done));
+        assert_eq!(host.taken_log(), "W area, W area");
+        host
+    }
+
+    fn index_of(&mut self, lockspace: &str, offset: u64, operation: IndexOperation) -> Result<Answer, Refusal> {
+        let place = Place { disk: DiskId(0), offset };
+        self.ask(Request::Index { lockspace: name(lockspace), place, direct: false, operation });
+        self.until_reply()
+    }
+
+    fn index(&mut self, operation: IndexOperation) -> Result<Answer, Refusal> {
+        self.index_of("LS", INDEX, operation)
+    }
+}
+
+fn create(text: &str) -> IndexOperation {
+    IndexOperation::Create { name: name(text), num_hosts: 0 }
+}
+
+fn lookup(text: &str, offset: u64) -> IndexOperation {
+    IndexOperation::Lookup { name: Name::from_text(text).expect("is short"), offset }
+}
+
+fn indexed(text: &str, area: u64) -> Result<Answer, Refusal> {
+    Ok(Answer::Indexed { name: Name::from_text(text).expect("is short"), offset: area * MIB })
+}
+
+#[test]
+fn create_is_twelve_ios_and_delete_too() {
+    for (profile, flag) in [(Profile::SANLOCK_3_8_5, ""), (Profile::HARDENED, "W index block 2, ")] {
+        let mut host = Bench::with_index(profile);
+        let lease = "R header, R area, W index block 2, R area, W index block 2, R area, W index leader";
+        let back = format!("{flag}R index leader, W index leader");
+        for (text, area) in [("V1", 10), ("V2", 11)] {
+            assert_eq!(host.index(create(text)), indexed(text, area));
+            assert_eq!(host.taken_log(), format!("{lease}, R area, W area, W entries 1, {back}"));
+        }
+        let delete = |text: &str| IndexOperation::Delete { name: name(text), offset: 0 };
+        assert_eq!(host.index(delete("V1")), Ok(Answer::Done));
+        assert_eq!(host.taken_log(), format!("{lease}, R area, W entries 1, W area, {back}"));
+        assert_eq!(host.index(delete("V1")), Err(Refusal::NotFound));
+        assert_eq!(host.taken_log(), format!("{lease}, R area, {back}"));
+        assert_eq!(host.index(lookup("", 0)), indexed("", 10));
+        assert_eq!(host.taken_log(), "R header, R area");
+        assert_eq!(host.index(IndexOperation::Rebuild), Ok(Answer::Done));
+        let log = host.taken_log();
+        assert!(log.starts_with(&format!("{lease}, R area, R leader 10, R leader 11, R leader 12")), "{log}");
+        assert!(log.ends_with(&format!("R leader 3009, W area, {back}")), "{log}");
+        assert_eq!(host.index(lookup("V2", 0)), indexed("V2", 11));
+        assert_eq!(host.index(lookup("V1", 0)), Err(Refusal::NotFound));
+    }
+}
+
+#[test]
+fn index_refusals() {
+    for profile in [Profile::SANLOCK_3_8_5, Profile::HARDENED] {
+        let mut host = Bench::with_index(profile);
+        assert_eq!(host.index(create("V1")), indexed("V1", 10));
+        let again = host.index(create("V1"));
+        match profile == Profile::HARDENED {
+            true => assert_eq!(again, Err(Refusal::Exists)),
+            false => assert_eq!(again, indexed("V1", 11)),
+        }
+        assert_eq!(host.index_of("LS", 0, lookup("", 0)), Err(Refusal::RindexMagic));
+        assert_eq!(host.index_of("LT", INDEX, lookup("", 0)), Err(Refusal::NotFound));
+        assert_eq!(host.index(lookup("V1", 10 * MIB)), indexed("V1", 10));
+        assert_eq!(host.index(lookup("", 10 * MIB)), indexed("V1", 10));
+        assert_eq!(host.index(lookup("", 12 * MIB)), indexed("", 12));
+        assert_eq!(host.index(lookup("V1", 12 * MIB)), Err(Refusal::RindexDiff));
+        assert_eq!(host.index(lookup("V1", 10 * MIB + 512)), Err(Refusal::RindexOffset));
+        assert_eq!(host.index(lookup("V1", 9 * MIB)), Err(Refusal::RindexOffset));
+        assert_eq!(host.index(lookup("V1", (10 + 3_000) * MIB)), Err(Refusal::RindexOffset));
+        let update = |text: &str, offset, change| IndexOperation::Update {
+            name: Name::from_text(text).expect("is short"),
+            offset,
+            change,
+        };
+        assert_eq!(host.index(update("", 12 * MIB, IndexChange::Add)), Err(Refusal::Invalid));
+        assert_eq!(host.index(update("V1", 0, IndexChange::Remove)), Err(Refusal::Invalid));
+        host.ask(Request::RemLockspace { name: name("LS"), unused: false });
+        assert_eq!(host.until_reply(), Ok(Answer::Done));
+        assert_eq!(host.index(lookup("V1", 0)), Err(Refusal::NotFound));
+    }
+}
+
+/// "Returned = R + 2A + signed32(i·A)": entry 2048 of 1 MiB areas lies 4 GiB before itself.
+#[test]
+fn offsets_in_32_bits() {
+    let far = IndexOperation::Update { name: name("FAR"), offset: (10 + 2_048) * MIB, change: IndexChange::Add };
+    let offset = |profile| {
+        let mut host = Bench::with_index(profile);
+        assert_eq!(host.index(far), Ok(Answer::Done));
+        host.index(lookup("FAR", 0))
+    };
+    assert_eq!(offset(Profile::HARDENED), indexed("FAR", 10 + 2_048));
+    let wrong = ((10 + 2_048) * MIB).wrapping_sub(1 << 32);
+    assert_eq!(offset(Profile::SANLOCK_3_8_5), Ok(Answer::Indexed { name: name("FAR"), offset: wrong }));
 }

@@ -1,7 +1,7 @@
 //! What a world is built from: disks with their areas, and hosts. Plain values; a scenario file is read into one.
 
 use crate::limits::Limits;
-use lease_core::format::{Geometry, Name, SectorKind};
+use lease_core::format::{Geometry, Name, RINDEX_LEASE, SectorKind};
 use lease_core::numbers::{HostId, Time};
 use lease_core::profile::{Config, Parameters, Profile};
 use lease_core::seam::{DiskId, Place};
@@ -32,6 +32,8 @@ pub struct Setup {
     pub lockspaces: Vec<LockspaceSetup>,
     /// The resources.
     pub resources: Vec<ResourceSetup>,
+    /// The resource indices. The private lease of each is one of the resources.
+    pub indices: Vec<IndexSetup>,
     /// The hosts.
     pub hosts: Vec<HostSetup>,
 }
@@ -71,6 +73,37 @@ pub struct ResourceSetup {
     pub geometry: Geometry,
     /// How many hosts take part; 0: as many as the area has room for.
     pub num_hosts: u64,
+}
+
+/// A resource index, with the areas that it is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IndexSetup {
+    /// Its lockspace.
+    pub lockspace: LockspaceIx,
+    /// Where it begins: the index, its private lease, then the areas of its resources.
+    pub place: Place,
+    /// Sector and area size.
+    pub geometry: Geometry,
+    /// How many resources it has room for.
+    pub max_resources: u32,
+}
+
+impl IndexSetup {
+    /// Bytes from the start of the index to the end of the last area.
+    pub fn length(&self) -> u64 {
+        (2 + u64::from(self.max_resources)) * self.geometry.align()
+    }
+
+    /// The private lease, as a resource.
+    pub fn lease(&self) -> ResourceSetup {
+        ResourceSetup {
+            lockspace: self.lockspace,
+            name: Name::from_text(RINDEX_LEASE).expect("is short"),
+            place: Place { offset: self.place.offset + self.geometry.align(), ..self.place },
+            geometry: self.geometry,
+            num_hosts: 0,
+        }
+    }
 }
 
 /// A host.
@@ -159,6 +192,18 @@ impl Setup {
             area.place.disk == disk && (area.place.offset..area.place.offset + area.geometry.align()).contains(&offset)
         })?;
         Some(ResourceIx(found as u8))
+    }
+
+    /// How many resources clients ask for: those before the private leases of the indices.
+    pub fn leases(&self) -> usize {
+        self.resources.len() - self.indices.len()
+    }
+
+    /// The index that this byte of this disk belongs to: the index itself, or an area behind it.
+    pub fn index_at(&self, disk: DiskId, offset: u64) -> Option<&IndexSetup> {
+        self.indices.iter().find(|index| {
+            index.place.disk == disk && (index.place.offset..index.place.offset + index.length()).contains(&offset)
+        })
     }
 }
 
@@ -263,6 +308,22 @@ impl Setup {
             }
             areas.push((place.disk, place.offset, end, name.to_string()));
         }
+        for index in &self.indices {
+            let size = self
+                .disks
+                .get(usize::from(index.place.disk.0))
+                .map_or(0, |disk| disk.sectors * u64::from(disk.sector_size));
+            let fits = index.place.offset.checked_add(index.length()).is_some_and(|end| end <= size);
+            if !fits || usize::from(index.lockspace.0) >= self.lockspaces.len() {
+                return Err(format!(
+                    "index: expected it to lie in a lockspace on a disk of {size} bytes, found {index:?}"
+                ));
+            }
+        }
+        let leases = self.indices.iter().map(IndexSetup::lease);
+        if self.resources.len() < self.indices.len() || !self.resources[self.leases()..].iter().cloned().eq(leases) {
+            return Err("indices: expected their private leases as the last of the resources, found others".to_owned());
+        }
         for resource in &self.resources {
             if usize::from(resource.lockspace.0) >= self.lockspaces.len() {
                 return Err(format!(
@@ -360,6 +421,7 @@ impl Setup {
         Setup {
             disks: vec![DiskSetup { sector_size: geometry.sector(), sectors }],
             lockspaces: vec![LockspaceSetup { name: name("LS"), place: place(0), geometry, io_timeout: 10 }],
+            indices: Vec::new(),
             resources: vec![ResourceSetup {
                 lockspace: LockspaceIx(0),
                 name: name("R1"),

@@ -38,11 +38,11 @@ pub struct ImageError {
 }
 
 impl ImageError {
-    fn new(file: impl fmt::Display, expected: impl fmt::Display, found: impl fmt::Display) -> ImageError {
+    pub(crate) fn new(file: impl fmt::Display, expected: impl fmt::Display, found: impl fmt::Display) -> ImageError {
         ImageError { file: file.to_string(), expected: expected.to_string(), found: found.to_string(), source: None }
     }
 
-    fn io(file: impl fmt::Display, expected: &str, error: io::Error) -> ImageError {
+    pub(crate) fn io(file: impl fmt::Display, expected: &str, error: io::Error) -> ImageError {
         let found = match error.kind() {
             io::ErrorKind::NotFound => "no such file".to_string(),
             _ => error.to_string(),
@@ -50,7 +50,7 @@ impl ImageError {
         ImageError { source: Some(error), ..ImageError::new(file, expected, found) }
     }
 
-    fn string(argument: &str, error: &strings::StringError) -> ImageError {
+    pub(crate) fn string(argument: &str, error: &strings::StringError) -> ImageError {
         let strings::StringError { what, expected, found } = error;
         ImageError::new(argument, format_args!("{expected} ({what})"), format_args!("{found:?}"))
     }
@@ -193,7 +193,7 @@ fn given_sizes(file: &impl fmt::Display, how: Show) -> Result<Option<Sizes>, Ima
     Ok(Some(Sizes { sector: u64::from(geometry.sector()), align: geometry.align() }))
 }
 
-fn wrong_sizes(file: impl fmt::Display, sector: Option<u32>, align: u64) -> ImageError {
+pub(crate) fn wrong_sizes(file: impl fmt::Display, sector: Option<u32>, align: u64) -> ImageError {
     let sector = sector.map_or("none".to_string(), |sector| sector.to_string());
     let found = format_args!("{sector}/{}M", align / MIB).to_string();
     ImageError::new(file, "sector/align sizes of 512/1M, 4096/1M, 4096/2M, 4096/4M or 4096/8M (-Z and -A)", found)

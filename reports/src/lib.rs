@@ -5,10 +5,12 @@
 pub mod confidence;
 pub mod documents;
 pub mod image;
+pub mod index;
 pub mod json;
 pub mod junit;
 pub mod ladder;
 pub mod results;
 pub mod searched;
+pub mod status;
 pub mod story;
 pub mod table;

@@ -9,7 +9,7 @@ use lease_core::format::Name;
 use lease_core::numbers::{HostId, Time};
 use lease_core::profile::{Config, Parameters};
 use lease_core::seam::{DiskId, Place};
-use model::setup::{DiskSetup, HostSetup, LockspaceIx, LockspaceSetup, Membership, ResourceSetup, Setup};
+use model::setup::{DiskSetup, HostSetup, IndexSetup, LockspaceIx, LockspaceSetup, Membership, ResourceSetup, Setup};
 use model::{Instant, Limits};
 use std::collections::BTreeSet;
 
@@ -106,6 +106,14 @@ impl<'a> Case<'a> {
         let disk = DiskId(0);
         let end = scenario.lockspaces.iter().map(|area| area.offset);
         let end = end.chain(scenario.resources.iter().map(|area| area.offset)).max().unwrap_or(0) + geometry.align();
+        let indices = scenario.indices.iter().map(|plan| IndexSetup {
+            lockspace: LockspaceIx(plan.lockspace),
+            place: Place { disk, offset: plan.offset },
+            geometry,
+            max_resources: plan.max_resources,
+        });
+        let indices: Vec<IndexSetup> = indices.collect();
+        let end = indices.iter().map(|index| index.place.offset + index.length()).max().unwrap_or(0).max(end);
         let least = hosts.iter().flat_map(|host| &host.memberships).map(|member| member.io_timeout).min().unwrap_or(10);
         let setup = Setup {
             disks: vec![DiskSetup { sector_size: geometry.sector(), sectors: end / u64::from(geometry.sector()) }],
@@ -129,7 +137,9 @@ impl<'a> Case<'a> {
                     geometry,
                     num_hosts: area.num_hosts,
                 })
+                .chain(indices.iter().map(IndexSetup::lease))
                 .collect(),
+            indices,
             hosts,
         };
         let allowed = |fault: Fault, wish: &FaultWish| {

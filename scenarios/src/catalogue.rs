@@ -29,6 +29,8 @@ stories! {
     "garbage-on-a-connection",
     "hang-and-thaw",
     "initialised-in-use",
+    "index-late-write",
+    "index-races",
     "larger-io-timeout-after-rejoin",
     "late-free-after-rejoin",
     "late-leader-write",

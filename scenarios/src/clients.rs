@@ -10,7 +10,8 @@ use crate::faults::{Fault, PlannedFault};
 use crate::scenario::{Moment, Style};
 use crate::simulate::{Act, Simulation};
 use lease_core::Refusal;
-use lease_core::seam::{Answer, Mode, Orphan, Request, Signal, Terms};
+use lease_core::format::Name;
+use lease_core::seam::{Answer, IndexOperation, Mode, Orphan, Request, Signal, Terms};
 use model::setup::{Host, LockspaceIx, Process, ResourceIx};
 use model::{Action, Illegal, Sink};
 use std::sync::Arc;
@@ -212,7 +213,7 @@ impl<S: Sink> Simulation<'_, S> {
 
     /// Which resource a client asks for next; `None`: it stops working.
     fn choose(&mut self, host: Host, process: Process) -> Option<ResourceIx> {
-        let count = self.case.setup.resources.len() as u64;
+        let count = self.case.setup.leases() as u64;
         let hosts = self.hosts.len() as u64;
         let own = (u64::from(process.0) * hosts + u64::from(host.0)) % count;
         if self.act == Act::Liveness {
@@ -572,6 +573,15 @@ impl<S: Sink> Simulation<'_, S> {
                     member.state = Membership::In;
                 }
             }
+            Request::Index { .. } if self.hosts[usize::from(host.0)].rebuilds => {
+                let state = &mut self.hosts[usize::from(host.0)];
+                let entry = state.index;
+                state.rebuilds =
+                    result.is_err() || !matches!(request, Request::Index { operation: IndexOperation::Rebuild, .. });
+                if state.rebuilds {
+                    self.index_after(entry);
+                }
+            }
             _ => return,
         }
         self.look_for_rest();
@@ -606,5 +616,49 @@ impl<S: Sink> Simulation<'_, S> {
         let _ = self.act(Action::Ask { host, process, request });
         let pause = self.dice.agents.within(self.case.scenario.workload.inquire);
         self.put(entry, self.now.after_micros(pause.max(1_000)));
+    }
+
+    // --- Indices ---
+
+    pub(crate) fn has_index_work(&self) -> bool {
+        self.case.scenario.workload.index.high > 0 && !self.case.setup.indices.is_empty()
+    }
+
+    /// The next operation is due after the usual pause.
+    pub(crate) fn index_after(&mut self, entry: Entry) {
+        let pause = match self.act {
+            Act::Safety => self.case.scenario.workload.index,
+            Act::Liveness => Range::secs(1, 5),
+        };
+        let pause = self.dice.indices.within(pause);
+        self.put(entry, self.now.after_micros(pause.max(1_000)));
+    }
+
+    /// An administrator changes the first index, or looks something up. In the liveness act each rebuilds it, once: the
+    /// private lease must be free for everybody again.
+    pub(crate) fn index(&mut self, entry: Entry, host: Host) {
+        let dice = &mut self.dice.indices;
+        let text = format!("V{}", 1 + dice.below(4));
+        let name = Name::from_text(&text).expect("is short");
+        let operation = match dice.below(8) {
+            _ if self.act == Act::Liveness => IndexOperation::Rebuild,
+            0..3 => IndexOperation::Create { name, num_hosts: 0 },
+            3..5 => IndexOperation::Delete { name, offset: 0 },
+            5..7 => IndexOperation::Lookup { name, offset: 0 },
+            _ => IndexOperation::Rebuild,
+        };
+        let asked = self.ask_index(host, 0, operation);
+        // In the liveness act the next one waits for the answer to this one.
+        if self.act == Act::Safety || asked.is_err() {
+            self.index_after(entry);
+        }
+    }
+
+    pub(crate) fn ask_index(&mut self, host: Host, index: u8, operation: IndexOperation) -> Result<(), Illegal> {
+        let setup = &self.case.setup;
+        let Some(index) = setup.indices.get(usize::from(index)) else { return Ok(()) };
+        let lockspace = setup.lockspaces[usize::from(index.lockspace.0)].name;
+        let request = Request::Index { lockspace, place: index.place, direct: false, operation };
+        self.act(Action::Ask { host, process: None, request })
     }
 }

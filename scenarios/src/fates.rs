@@ -257,6 +257,7 @@ impl<S: Sink> Simulation<'_, S> {
                 (Area::Block, Some((setup::Area::Resource(_), kind))) => {
                     !write || matches!(kind, SectorKind::HostBlock(_))
                 }
+                (Area::Index, None) => self.case.setup.index_at(disk, start * sector).is_some(),
                 _ => false,
             };
             rule.host == host.0 && rule.write == write && area

@@ -33,6 +33,7 @@ mod replay;
 mod scenario;
 mod shrink;
 mod simulate;
+pub mod status;
 mod strikes;
 mod trace;
 

@@ -40,11 +40,11 @@ use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
 use crate::known::KNOWN_BUGS;
 use crate::reader::{BadScenario, Found, Reader, Source};
 use crate::scenario::{
-    Anchor, Area, Deed, Expected, HostPlan, IoFate, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan,
-    Scenario, ScriptedEvent, Signed, Style, Workload,
+    Anchor, Area, Deed, Expected, HostPlan, IndexPlan, IoFate, LockspacePlan, Moment, ProfileName, ResourcePlan,
+    RunPlan, Scenario, ScriptedEvent, Signed, Style, Workload,
 };
-use lease_core::format::Geometry;
-use lease_core::seam::{LsId, Task};
+use lease_core::format::{Geometry, Name};
+use lease_core::seam::{IndexChange, IndexOperation, LsId, Task};
 use model::action::Part;
 use model::history::Property;
 use model::limits::Budget;
@@ -117,10 +117,20 @@ fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: Stri
     let hosts = hosts(reader, allowed, geometry.max_hosts())?;
     let lockspaces = lockspaces(reader, align)?;
     let resources = resources(reader, align, &lockspaces, &hosts, beyond)?;
+    let indices = indices(reader, align, &lockspaces, &resources)?;
+    if small && !indices.is_empty() {
+        return Err(reader.bad(0, "[[index]]", "none in a world that is decided completely", "one"));
+    }
     let workload = reader.table("workload", workload)?;
     let (latency, mix, faults) = reader.table("faults", |table| faults(table, beyond, &hosts))?;
-    let names =
-        Names { hosts: &hosts, lockspaces: &lockspaces, resources: &resources, sector: geometry.sector(), beyond };
+    let names = Names {
+        hosts: &hosts,
+        lockspaces: &lockspaces,
+        resources: &resources,
+        indices: indices.len(),
+        sector: geometry.sector(),
+        beyond,
+    };
     let script = reader.array("event", |_, event| names.event(event))?;
     let limits = reader.table("limits", limits)?;
     let run = reader.table("run", |run| {
@@ -148,6 +158,7 @@ fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: Stri
         hosts,
         lockspaces,
         resources,
+        indices,
         workload,
         latency,
         mix,
@@ -410,6 +421,18 @@ fn lockspaces(reader: &mut Reader<'_>, align: u64) -> Read<Vec<LockspacePlan>> {
     Ok(lockspaces)
 }
 
+/// The lockspace of an area; the first unless something else is said.
+fn lockspace_named(table: &mut Reader<'_>, lockspaces: &[LockspacePlan]) -> Read<u8> {
+    let Some(found) = table.text("lockspace")? else { return Ok(0) };
+    match lockspaces.iter().position(|area| area.name == found.value) {
+        Some(index) => Ok(index as u8),
+        None => {
+            let found_text = format!("{:?}", found.value);
+            Err(table.bad(found.at, "lockspace", "the name of a [[lockspace]]", found_text))
+        }
+    }
+}
+
 fn resources(
     reader: &mut Reader<'_>,
     align: u64,
@@ -422,16 +445,7 @@ fn resources(
     let max_hosts = Range::new(0, 2000);
     reader.array("resource", |index, table| {
         let name = area_name(table, format!("R{}", index + 1))?;
-        let lockspace = match table.text("lockspace")? {
-            None => 0,
-            Some(found) => match lockspaces.iter().position(|area| area.name == found.value) {
-                Some(index) => index as u8,
-                None => {
-                    let found_text = format!("{:?}", found.value);
-                    return Err(table.bad(found.at, "lockspace", "the name of a [[lockspace]]", found_text));
-                }
-            },
-        };
+        let lockspace = lockspace_named(table, lockspaces)?;
         let at = table.at();
         let num_hosts = table.number("num_hosts", max_hosts)?.unwrap_or(Found { value: 0, at });
         let largest = hosts.iter().map(|host| host.host_id).max().unwrap_or(0);
@@ -459,6 +473,24 @@ fn resources(
     Ok(resources)
 }
 
+/// Indices lie behind everything else, one after the other.
+fn indices(
+    reader: &mut Reader<'_>,
+    align: u64,
+    lockspaces: &[LockspacePlan],
+    resources: &[ResourcePlan],
+) -> Read<Vec<IndexPlan>> {
+    let ends = lockspaces.iter().map(|area| area.offset).chain(resources.iter().map(|area| area.offset));
+    let mut next = ends.max().map_or(0, |last| last + align);
+    reader.array("index", |_, table| {
+        let lockspace = lockspace_named(table, lockspaces)?;
+        let max = table.number("max_resources", Range::new(1, 64))?.map_or(8, |found| found.value);
+        let plan = IndexPlan { lockspace, offset: next, max_resources: max as u32 };
+        next += (2 + max) * align;
+        Ok(plan)
+    })
+}
+
 fn workload(table: &mut Reader<'_>) -> Read<Workload> {
     let styles = [("contend", Style::Contend), ("failover", Style::Failover), ("own", Style::Own)];
     let mut duration =
@@ -473,6 +505,7 @@ fn workload(table: &mut Reader<'_>) -> Read<Workload> {
     let rejoin = duration("rejoin", Range::millis(100, 10_000))?;
     let reboot = duration("reboot", Range::secs(20, 120))?;
     let inquire = duration("inquire", Range::secs(20, 60))?;
+    let index = duration("index", Range::exactly(0))?;
     Ok(Workload {
         processes: table.numbers("processes", Range::new(0, 16))?.map_or(Range::exactly(2), |found| found.value),
         style: table.word("style", &styles)?.map_or(Style::Contend, |found| found.value),
@@ -492,6 +525,7 @@ fn workload(table: &mut Reader<'_>) -> Read<Workload> {
         rejoin,
         reboot,
         inquire,
+        index,
     })
 }
 
@@ -565,6 +599,7 @@ struct Names<'a> {
     hosts: &'a [HostPlan],
     lockspaces: &'a [LockspacePlan],
     resources: &'a [ResourcePlan],
+    indices: usize,
     sector: u32,
     beyond: bool,
 }
@@ -600,10 +635,11 @@ enum Verb {
     ReadsFail,
     WritesFail,
     Init,
+    Index,
     Io,
 }
 
-const VERBS: [(&str, Verb); 29] = [
+const VERBS: [(&str, Verb); 30] = [
     ("power-loss", Verb::PowerLoss),
     ("power-on", Verb::PowerOn),
     ("kill-daemon", Verb::KillDaemon),
@@ -632,6 +668,7 @@ const VERBS: [(&str, Verb); 29] = [
     ("reads-fail", Verb::ReadsFail),
     ("writes-fail", Verb::WritesFail),
     ("init", Verb::Init),
+    ("index", Verb::Index),
     ("io", Verb::Io),
 ];
 
@@ -793,15 +830,48 @@ impl Names<'_> {
             Verb::ReadsFail => Deed::Refuse { write: false },
             Verb::WritesFail => Deed::Refuse { write: true },
             Verb::Init => Deed::Init(self.resource(table)?),
+            Verb::Index => self.index(table)?,
             Verb::Io => self.io(table)?,
         })
+    }
+
+    fn index(&self, table: &mut Reader<'_>) -> Read<Deed> {
+        if self.indices == 0 {
+            return Err(table.bad(table.at(), "do", "an [[index]] for this", "none"));
+        }
+        let most = self.indices as u64;
+        let index = table.number("index", Range::new(1, most))?.map_or(1, |found| found.value) as u8 - 1;
+        let at = table.at();
+        let text = table.text("name")?.unwrap_or(Found { value: String::new(), at });
+        let Some(name) = Name::from_text(&text.value) else {
+            return Err(table.bad(text.at, "name", "at most 48 bytes", text.value.len()));
+        };
+        let offset = table.number("offset", ANY)?.map_or(0, |found| found.value);
+        let operations = [
+            ("create", IndexOperation::Create { name, num_hosts: 0 }),
+            ("delete", IndexOperation::Delete { name, offset }),
+            ("lookup", IndexOperation::Lookup { name, offset }),
+            ("add", IndexOperation::Update { name, offset, change: IndexChange::Add }),
+            ("remove", IndexOperation::Update { name, offset, change: IndexChange::Remove }),
+            ("rebuild", IndexOperation::Rebuild),
+        ];
+        match table.word("operation", &operations)? {
+            Some(found) => Ok(Deed::Index(index, found.value)),
+            None => Err(table.bad(table.at(), "operation", "what is done: operation = \"create\"", "nothing")),
+        }
     }
 
     fn io(&self, table: &mut Reader<'_>) -> Read<Deed> {
         let Some(write) = table.word("io", &[("write", true), ("read", false)])? else {
             return Err(table.bad(table.at(), "io", "\"read\" or \"write\"", "nothing"));
         };
-        let areas = [("any", Area::Any), ("delta", Area::Delta), ("leader", Area::Leader), ("block", Area::Block)];
+        let areas = [
+            ("any", Area::Any),
+            ("delta", Area::Delta),
+            ("leader", Area::Leader),
+            ("block", Area::Block),
+            ("index", Area::Index),
+        ];
         let area = table.word("area", &areas)?.map_or(Area::Any, |found| found.value);
         let skip = table.number("skip", Range::new(0, 1_000_000))?.map_or(0, |found| found.value as u32);
         let struck = Fault::ALL.iter().filter(|fault| fault.trigger() == Trigger::Io);

@@ -207,7 +207,7 @@ impl<'a, S: Sink> Player<'a, S> {
     }
 
     /// Plays what is not later than `until`, or less if the run ends.
-    fn play(&mut self, trace: &Trace, until: Instant) {
+    pub(crate) fn play(&mut self, trace: &Trace, until: Instant) {
         for line in &trace.lines {
             let (Line::Choice { at, .. } | Line::Mark { at, .. }) = line else { continue };
             if self.verdict.is_some() || *at > until {

@@ -7,6 +7,7 @@ use crate::check::CheckPlan;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault};
 use lease_core::format::Geometry;
+use lease_core::seam::IndexOperation;
 use model::action::Part;
 use model::limits::Budget;
 use model::setup::Device;
@@ -104,6 +105,8 @@ pub struct Scenario {
     pub lockspaces: Vec<LockspacePlan>,
     /// The resources.
     pub resources: Vec<ResourcePlan>,
+    /// The resource indices.
+    pub indices: Vec<IndexPlan>,
     /// What the clients and the administrators' agents do.
     pub workload: Workload,
     /// How long a healthy I/O takes, in microseconds.
@@ -189,6 +192,17 @@ pub struct ResourcePlan {
     pub num_hosts: u64,
 }
 
+/// A resource index as a scenario describes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IndexPlan {
+    /// Index of its lockspace.
+    pub lockspace: u8,
+    /// Byte offset of the index; behind it come its private lease and the areas of its resources.
+    pub offset: u64,
+    /// How many resources it has room for.
+    pub max_resources: u32,
+}
+
 /// Which resource a process asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Style {
@@ -239,6 +253,8 @@ pub struct Workload {
     pub reboot: Range,
     /// The pause between two inquiries of an agent; none if both ends are zero.
     pub inquire: Range,
+    /// The pause between two operations of an agent on the first index; none if both ends are zero.
+    pub index: Range,
 }
 
 /// How long a run is.
@@ -393,6 +409,8 @@ pub enum Deed {
     },
     /// A resource is initialised anew, by index.
     Init(u8),
+    /// An agent asks for an operation on an index, by index.
+    Index(u8, IndexOperation),
     /// The next I/O of the host to an area has this fate.
     Io {
         /// Whether it is a write that is waited for.
@@ -417,6 +435,8 @@ pub enum Area {
     Leader,
     /// A host block of a resource area, or (for a read) a resource area.
     Block,
+    /// A resource index, or an area behind it.
+    Index,
 }
 
 /// What becomes of a scripted I/O.
@@ -470,6 +490,7 @@ impl Deed {
             | Deed::Acquire(..)
             | Deed::Release(..)
             | Deed::Exit(_)
+            | Deed::Index(..)
             | Deed::Io { .. } => return None,
         })
     }

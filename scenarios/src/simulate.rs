@@ -125,6 +125,7 @@ pub(crate) enum What {
     StartDaemon(Host),
     Agent(Host, LockspaceIx),
     Inquire(Host),
+    Index(Host),
     Client(Host, Process),
     Death(Host, Process),
     Io(u32),
@@ -146,6 +147,7 @@ pub(crate) struct AllDice {
     pub(crate) clients: Dice,
     pub(crate) modes: Dice,
     pub(crate) agents: Dice,
+    pub(crate) indices: Dice,
     pub(crate) faults: Dice,
     pub(crate) ghosts: Dice,
     pub(crate) script: Dice,
@@ -167,6 +169,9 @@ pub(crate) struct HostState {
     pub(crate) power_on: Entry,
     pub(crate) start_daemon: Entry,
     inquire: Entry,
+    pub(crate) index: Entry,
+    /// In the liveness act: its agent has still to rebuild the first index.
+    pub(crate) rebuilds: bool,
     pub(crate) members: Vec<Member>,
     pub(crate) clients: Vec<Client>,
     /// What the world refused because somebody is stalled; tried again when somebody goes on.
@@ -260,6 +265,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             clients: Dice::new(seed, "clients"),
             modes: Dice::new(seed, "modes"),
             agents: Dice::new(seed, "agents"),
+            indices: Dice::new(seed, "indices"),
             faults: Dice::new(seed, "faults"),
             ghosts: Dice::new(seed, "ghosts"),
             script: Dice::new(seed, "script"),
@@ -278,6 +284,8 @@ impl<'a, S: Sink> Simulation<'a, S> {
                 power_on: agenda.entry(What::PowerOn(host)),
                 start_daemon: agenda.entry(What::StartDaemon(host)),
                 inquire: agenda.entry(What::Inquire(host)),
+                index: agenda.entry(What::Index(host)),
+                rebuilds: false,
                 members: plan
                     .memberships
                     .iter()
@@ -326,7 +334,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             faults: case.faults.on,
             strikes: Vec::new(),
             undos: Vec::new(),
-            claims: vec![false; case.setup.resources.len()],
+            claims: vec![false; case.setup.leases()],
             settled,
             healed_at: Instant::NEVER,
             bound_passed: false,
@@ -522,6 +530,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             },
             What::Agent(host, lockspace) => self.agent(entry, host, lockspace),
             What::Inquire(host) => self.inquire(entry, host),
+            What::Index(host) => self.index(entry, host),
             What::Client(host, process) => self.client(entry, host, process),
             What::Death(host, process) => self.death(entry, host, process),
             What::Io(index) => self.io_step(entry, index),
@@ -595,12 +604,16 @@ impl<'a, S: Sink> Simulation<'a, S> {
             Notice::Disconnected { host, process } => self.disconnected(host, process),
             Notice::Event { host, event } => self.event(host, event),
             Notice::DaemonUp { host } => {
-                let inquire = self.hosts[usize::from(host.0)].inquire;
+                let state = &self.hosts[usize::from(host.0)];
+                let (inquire, index) = (state.inquire, state.index);
                 self.begin_agents(host);
                 let pause = self.case.scenario.workload.inquire;
                 if pause.high > 0 && self.act == Act::Safety {
                     let pause = self.dice.agents.within(pause);
                     self.put(inquire, self.now.after_micros(pause));
+                }
+                if self.has_index_work() {
+                    self.index_after(index);
                 }
                 self.moment(Moment::Up, host);
             }
@@ -650,6 +663,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             self.agenda.strike(*wake);
         }
         self.agenda.strike(state.inquire);
+        self.agenda.strike(state.index);
         for member in &mut state.members {
             member.state = crate::clients::Membership::Out;
             self.agenda.strike(member.entry);
@@ -726,8 +740,15 @@ impl<'a, S: Sink> Simulation<'a, S> {
             let soon = self.now.after_micros(soon);
             let state = &self.hosts[index];
             let (power_on, start_daemon, inquire) = (state.power_on, state.start_daemon, state.inquire);
+            let index = state.index;
             let (up, daemon, wdmd) = (self.world.is_up(host), self.world.daemon_up(host), self.world.wdmd_up(host));
             self.agenda.strike(inquire);
+            if self.has_index_work() {
+                self.hosts[usize::from(host.0)].rebuilds = true;
+                if up && daemon && wdmd {
+                    self.put(index, soon);
+                }
+            }
             if !up {
                 self.put(power_on, soon);
             } else if !wdmd {
@@ -809,7 +830,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
         let clients = |host: &HostState| host.clients.iter().all(|client| client.rests());
         let asks = |member: &Member| self.agenda.due(member.entry).is_some();
         let agents = |host: &HostState| host.members.iter().all(|member| member.rests() && !asks(member));
-        self.hosts.iter().all(|host| clients(host) && agents(host))
+        self.hosts.iter().all(|host| clients(host) && agents(host) && !host.rebuilds)
     }
 
     fn at_rest(&mut self) {

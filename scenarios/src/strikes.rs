@@ -426,6 +426,7 @@ impl<S: Sink> Simulation<'_, S> {
                 self.death(entry, host, process);
                 Ok(())
             }
+            Deed::Index(index, operation) => self.ask_index(host, *index, *operation),
             Deed::HangUp(number) => self.hang_up(host, client(*number).1),
             Deed::Garbage(number) => self.act(Action::Garble { host, process: client(*number).1 }),
             Deed::Refuse { write } => self.refuse(host, *write, lasts),

@@ -57,7 +57,7 @@ impl Engine {
                 // What is left of the second in which the worker looks is the scheduler's freedom.
                 Command::Join { started, .. } | Command::Leave { started, .. } => *started = now,
                 Command::Acquire(acquire) => acquire.forget(),
-                Command::Downgrade(_) | Command::Release { .. } => {}
+                Command::Downgrade(_) | Command::Release { .. } | Command::Index(_) => {}
             }
         }
         self.io.forget_free_slots();
@@ -137,6 +137,7 @@ impl Engine {
                 Command::Acquire(acquire) => acquire.visit_resource(numbers),
                 Command::Downgrade(downgrade) => downgrade.release.visit(numbers),
                 Command::Release { release, .. } => release.visit(numbers),
+                Command::Index(index) => index.visit(numbers),
             }
         }
         if let Some(release) = &mut self.background.running {

@@ -12,11 +12,14 @@
 //! | [`shared`] | whether others share it, sharing it, changing the mode |
 //! | [`release`] | giving it back |
 //! | [`resource`] | who holds what on this host |
+//! | [`index`] | the resource index |
+//! | [`told`] | nothing: what an operator is told |
 //! | [`io`] | slots, deadlines, outstanding writes |
 
 mod acquire;
 mod ballot;
 mod forget;
+mod index;
 mod io;
 mod lockspace;
 mod observe;
@@ -24,10 +27,12 @@ mod recovery;
 mod release;
 mod resource;
 mod shared;
+pub mod told;
 
 pub use self::forget::Passed;
 
 use self::acquire::{Acquire, Finished, Lvb, Stimulus, Won};
+use self::index::Index;
 use self::io::{Cx, Ended, Io, Routed};
 use self::lockspace::{After, List, Lockspace, POLL};
 use self::recovery::{Client, MainLoop};
@@ -104,6 +109,7 @@ enum Command {
         client: Option<ClientId>,
         release: Box<Release>,
     },
+    Index(Box<Index>),
 }
 
 /// The resource thread: releases that go on after their command ended, one at a time.
@@ -213,6 +219,7 @@ impl Engine {
                 }
                 Some(Command::Downgrade(downgrade)) if may_begin(&downgrade.release.token) => downgrade.running_mut(),
                 Some(Command::Release { release, .. }) if may_begin(&release.token) => release.running_mut(),
+                Some(Command::Index(index)) if index.may_begin(lockspaces, config) => index.running_mut(),
                 Some(_) | None => None,
             };
             if let Some(running) = running {
@@ -316,7 +323,7 @@ impl Engine {
                     return self.command(now, Queued { id, client, request }, out);
                 }
             }
-            Request::AddLockspace { .. } | Request::RemLockspace { .. } => {
+            Request::AddLockspace { .. } | Request::RemLockspace { .. } | Request::Index { .. } => {
                 return self.command(now, Queued { id, client, request }, out);
             }
         };
@@ -394,6 +401,9 @@ impl Engine {
             }
             Request::Release { lockspace, resource } => {
                 self.release(now, worker, id, client, &(lockspace, resource), out)
+            }
+            Request::Index { lockspace, place, direct, operation } => {
+                self.index(now, worker, id, lockspace, place, direct, operation, out)
             }
             Request::Inquire | Request::GetHosts { .. } | Request::SetLvb { .. } | Request::GetLvb { .. } => {
                 unreachable!("answered by the main loop")
@@ -477,6 +487,9 @@ impl Engine {
         let Some(lockspace) = self.find_lockspace(name) else {
             return Began::Answered(Err(Refusal::NotFound));
         };
+        if self.index_under_way(lockspace) {
+            return Began::Answered(Err(Refusal::Busy));
+        }
         let Engine { lockspaces, config, io, main, .. } = self;
         let leaving = lockspaces[usize::from(lockspace.0)].as_mut().expect("a lockspace that was just found");
         if leaving.list == List::Rem || leaving.removal {
@@ -681,6 +694,7 @@ impl Engine {
                     Some(downgraded) => self.downgrade_ended(now, worker, &downgrade, downgraded, out),
                 }
             }
+            Command::Index(index) => self.run_index(now, worker, index, stimulus, out),
             Command::Release { id, client, mut release } => {
                 let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
                 let ended = match stimulus {
@@ -969,7 +983,10 @@ impl Engine {
         }
         let queue = core::mem::take(&mut self.queue);
         for queued in queue {
-            let administrative = matches!(queued.request, Request::AddLockspace { .. } | Request::RemLockspace { .. });
+            let administrative = matches!(
+                queued.request,
+                Request::AddLockspace { .. } | Request::RemLockspace { .. } | Request::Index { .. }
+            );
             if queued.client == client && !administrative {
                 out.push(Output::Event(Event::Rare(Rare::QueuedOfGoneClient)));
                 out.push(Output::Reply { id: queued.id, result: Err(Refusal::ClientGone) });
@@ -1012,6 +1029,7 @@ impl Visit for Engine {
                 Command::Acquire(acquire) => acquire.visit(numbers),
                 Command::Downgrade(downgrade) => downgrade.visit(numbers),
                 Command::Release { release, .. } => release.visit(numbers),
+                Command::Index(index) => index.visit(numbers),
             }
         }
         if let Some(release) = &mut self.background.running {

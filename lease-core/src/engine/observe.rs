@@ -5,6 +5,7 @@
 //! once for the whole table; entries exist only for hosts whose record was ever owned.
 
 use super::forget::{CHANGED, LONG_AGO, Passed, SOME, UNCHANGED};
+use super::told::ToldHost;
 use crate::format::{self, DeltaLease, Name};
 use crate::numbers::{Generation, HostId, Numbers, Second, Stamp, Visit};
 use crate::profile::Parameters;
@@ -89,6 +90,20 @@ impl Table {
                 state: self.state(now, me, host, parameters),
             })
             .collect()
+    }
+
+    /// What is known of each host (`host_status`).
+    pub(crate) fn told(&self) -> Vec<ToldHost> {
+        let told = |(id, host): (&HostId, &Observed)| ToldHost {
+            host_id: *id,
+            last_live: host.last_live,
+            owner_id: host.owner_id,
+            owner_generation: host.owner_generation,
+            timestamp: host.timestamp,
+            io_timeout: host.io_timeout,
+            owner_name: host.owner_name,
+        };
+        self.hosts.iter().map(told).collect()
     }
 
     /// `get_host_flag` of delta-lease §5: io_timeout straight from the table.

@@ -23,8 +23,8 @@ pub(super) struct Client {
     /// Its connection closed, but its process was not seen to exit.
     pub(super) hung_up: bool,
     /// Signals sent since it last held nothing.
-    signals: u32,
-    last_signal: Second,
+    pub(super) signals: u32,
+    pub(super) last_signal: Second,
 }
 
 impl Client {

@@ -9,9 +9,9 @@ use super::io::{Cx, Ended, Op, Running};
 use super::resource::Token;
 use crate::Refusal;
 use crate::format::{HostBlock, Leader, SectorKind};
-use crate::numbers::{Numbers, Span, Stamp, Visit};
+use crate::numbers::{Lver, Numbers, Span, Stamp, Visit};
 use crate::profile::ReleaseRetry;
-use crate::seam::{Rare, Task};
+use crate::seam::{Mode, Rare, Task};
 use alloc::sync::Arc;
 
 /// A release under way, of an instance that held the resource or may have left something behind.
@@ -71,6 +71,11 @@ impl Release {
         Release { strict: true, ..self }
     }
 
+    /// The mode of what is given back.
+    pub(super) fn mode(&self) -> Mode {
+        if self.frees { Mode::Exclusive } else { Mode::Shared }
+    }
+
     /// The block that it writes.
     pub(super) fn block(&self) -> Option<&HostBlock> {
         self.block.as_ref()
@@ -79,6 +84,11 @@ impl Release {
     /// Whether the block was written, or there is none: only the leader is left.
     pub(super) fn is_at_leader(&self) -> bool {
         matches!(self.step, Step::Read(_) | Step::Free(_))
+    }
+
+    /// The version that it gives back; 0 if it does not know.
+    pub(super) fn lver(&self) -> Lver {
+        self.last.as_ref().map_or(Lver(0), |last| last.lver)
     }
 
     /// The I/O that it waits for.

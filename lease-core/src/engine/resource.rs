@@ -203,6 +203,14 @@ impl Resources {
         holds.flat_map(|hold| hold.holders.iter().map(|holder| (holder.client, hold.won.as_ref())))
     }
 
+    /// What clients left behind for others.
+    pub(super) fn orphans(&self) -> impl Iterator<Item = &Won> {
+        self.0.values().filter_map(|resource| match resource {
+            Resource::Held(hold) if hold.holders.is_empty() && !hold.converting => Some(hold.won.as_ref()),
+            _ => None,
+        })
+    }
+
     /// Whether any resource of this lockspace is being acquired, held or released.
     pub(super) fn any_of(&self, lockspace: &Name) -> bool {
         self.0.keys().any(|(name, _)| name == lockspace)

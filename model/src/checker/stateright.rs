@@ -230,6 +230,7 @@ fn conditions<S: Space + 'static>() -> [Condition<S>; CONDITIONS] {
         holds::<S, 15>,
         holds::<S, 16>,
         holds::<S, 17>,
+        holds::<S, 18>,
     ]
 }
 

@@ -187,14 +187,14 @@ pub(super) fn compare_holdings(
     Ok(())
 }
 
-/// Whether this is what a process was told. It may believe that it only shares what the daemon holds for it alone, for it
-/// stops writing before it asks for the conversion.
+/// Whether this is what a process was told. It may believe that it only shares what the daemon holds for it alone: it stops
+/// writing before it asks for the conversion, and one to exclusive is refused if it comes through too late.
 fn is_that(holding: &Holding, hold: &Hold, facts: &Facts<'_>) -> bool {
     let (lockspace, resource) = (facts.lockspace(hold.lockspace), facts.resource(hold.resource));
     holding.lockspace.same(&lockspace.name)
         && holding.resource.same(&resource.name)
-        && holding.lver == hold.lver
-        && (holding.mode == hold.mode || hold.mode == Mode::Shared)
+        && ((holding.lver, holding.mode) == (hold.lver, hold.mode)
+            || (holding.mode, hold.mode) == (Mode::Exclusive, Mode::Shared))
 }
 
 /// Each hold of a process that its present daemon granted is one that the daemon `knows`.

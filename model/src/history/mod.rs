@@ -23,6 +23,7 @@ mod facts;
 mod format;
 mod generations;
 mod host_id;
+mod index;
 mod killing;
 mod ledger;
 mod life;
@@ -63,6 +64,7 @@ pub struct History {
     status: status::Status,
     answers: answers::Answers,
     value: value::Values,
+    indices: index::Indices,
     progress: progress::Progress,
     counter: counts::Counter,
     violation: Option<Violation>,
@@ -81,6 +83,7 @@ impl History {
             status: status::Status::default(),
             answers: answers::Answers::new(setup),
             value: value::Values::new(setup),
+            indices: index::Indices::default(),
             progress: progress::Progress::default(),
             counter: counts::Counter::new(setup),
             violation: None,
@@ -156,6 +159,7 @@ impl History {
         self.status.see(at, happening, ended, &self.ledger, facts)?;
         self.answers.see(at, happening, ended, &self.ledger, facts)?;
         self.value.see(at, happening, &self.ledger, facts)?;
+        self.indices.see(at, happening, facts)?;
         self.progress.see(at, happening);
         if moves_deadlines(happening) {
             self.due = None;

@@ -65,6 +65,8 @@ properties! {
         "Every sector that is written decodes by the format of its place, with the right names, sizes and checksum."
     Value "I-LVB"
         "What a holder reads is what the last one wrote that gave up an exclusive hold."
+    Index "I-INDEX"
+        "What was answered as created stays in the index until somebody deletes it, and no offset is answered twice."
     Answers "I-ANS"
         "Answers are true: success means held, joined or released, and a refusal names a reason that exists."
 }

@@ -23,6 +23,13 @@ pub(super) fn written(at: Instant, written: &Written, ledger: &Ledger, facts: &F
         );
         violated(Property::Sector, at, &[written.host], what)
     };
+    if written.spot.is_none() && facts.setup.index_at(written.disk, written.offset).is_some() {
+        // Areas are written whole there; what holds for that is another checker's matter.
+        return match written.task {
+            Task::Worker(_) => Ok(()),
+            _ => wrong("an index is the workers' alone".to_string()),
+        };
+    }
     let Some(spot) = written.spot else { return wrong("nothing of it is a lease".to_string()) };
     if !spot.aligned || written.length != u64::from(spot.geometry.sector()) {
         return wrong(format!("expected one whole sector of {} bytes", spot.geometry.sector()));

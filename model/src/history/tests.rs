@@ -78,6 +78,7 @@ fn two_hosts() -> Setup {
     Setup {
         disks: vec![DiskSetup { sector_size: 512, sectors: 4096 }],
         lockspaces: vec![LockspaceSetup { name: name("LS"), place: place(0), geometry: GEOMETRY, io_timeout: 10 }],
+        indices: Vec::new(),
         resources: vec![ResourceSetup {
             lockspace: LS,
             name: name("VM"),

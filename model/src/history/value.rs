@@ -4,12 +4,12 @@
 //! done) may have handed its value on or not: both count as right until the next release that was answered.
 
 use super::facts::Facts;
-use super::ledger::{Hold, Ledger};
+use super::ledger::{Hold, Ledger, Phase};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
 use crate::instant::Instant;
-use crate::setup::{Host, Process, Setup};
+use crate::setup::{Host, Process, ResourceIx, Setup};
 use lease_core::format::trimmed;
 use lease_core::seam::{Answer, Mode, Request};
 use std::sync::Arc;
@@ -108,6 +108,8 @@ impl Values {
                     return violated(Property::Value, at, &[who.0], what);
                 }
             }
+            // "Lockspace dead: no I/O at all."
+            (Request::Release { .. } | Request::Convert { .. }, _) if !in_use(who.0, resource, ledger, facts) => {}
             (Request::Release { .. } | Request::Convert { .. }, _) => {
                 // What was there before is over. The next holder may have given up another meanwhile.
                 if let Some(index) = value.set.iter().position(mine) {
@@ -121,4 +123,10 @@ impl Values {
         }
         Ok(())
     }
+}
+
+/// Whether the host's lockspace is neither failing nor gone.
+fn in_use(host: Host, resource: ResourceIx, ledger: &Ledger, facts: &Facts<'_>) -> bool {
+    let life = ledger.host(host).current(facts.resource(resource).lockspace);
+    life.is_some_and(|life| life.phase == Phase::Joined)
 }

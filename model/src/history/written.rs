@@ -4,13 +4,14 @@ use super::facts::{Area, Facts, Spot};
 use crate::happening::Happening;
 use crate::setup::{Host, LockspaceIx};
 use lease_core::format::{Sector, SectorKind};
-use lease_core::seam::Task;
+use lease_core::seam::{DiskId, Task};
 
 /// A write that was just issued.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
     pub(super) host: Host,
     pub(super) task: Task,
+    pub(super) disk: DiskId,
     pub(super) offset: u64,
     pub(super) length: u64,
     /// What is there; `None` outside all areas.
@@ -32,7 +33,16 @@ impl Written {
         });
         let size = spot.map_or(*length as u32, |spot| spot.geometry.sector());
         let sector = Sector::decode(kind, bytes, size);
-        Some(Written { host: *host, task: *task, offset: *offset, length: *length, spot, lockspace, sector })
+        Some(Written {
+            host: *host,
+            task: *task,
+            disk: *disk,
+            offset: *offset,
+            length: *length,
+            spot,
+            lockspace,
+            sector,
+        })
     }
 
     /// The area in words.
@@ -40,6 +50,7 @@ impl Written {
         match self.spot.map(|spot| spot.area) {
             Some(Area::Lockspace(lockspace)) => format!("lockspace {}", facts.lockspace_name(lockspace)),
             Some(Area::Resource(resource)) => format!("resource {}", facts.resource_name(resource)),
+            None if facts.setup.index_at(self.disk, self.offset).is_some() => "an index".to_string(),
             None => "no area at all".to_string(),
         }
     }

@@ -11,10 +11,10 @@
 
 use super::words::{EndingWords, Hex, PartWords, PathWords, RequestWords, TaskWords, bytes, name};
 use crate::action::{Action, Part};
-use crate::setup::{Host, Process, Setup};
-use lease_core::format::Name;
+use crate::setup::{Host, IndexSetup, Process, Setup};
+use lease_core::format::{Geometry, Name};
 use lease_core::numbers::{HostId, Lver};
-use lease_core::seam::{DiskId, LsId, Mode, Orphan, Place, Request, Task, Terms};
+use lease_core::seam::{DiskId, IndexChange, IndexOperation, LsId, Mode, Orphan, Place, Request, Task, Terms};
 use sim_disk::{Ending, IoId, Landing, PathState, Sampling, SnapshotId};
 use std::fmt::Write;
 use std::str::{FromStr, SplitAsciiWhitespace};
@@ -117,6 +117,12 @@ fn known_acquire(setup: &Setup, space: &Name, name: &Name) -> Option<Place> {
     Some(found.place)
 }
 
+/// What the setup says of an index: the place.
+fn known_index(setup: &Setup, space: &Name) -> Option<Place> {
+    let of_lockspace = |index: &&IndexSetup| setup.lockspaces[usize::from(index.lockspace.0)].name == *space;
+    setup.indices.iter().find(of_lockspace).map(|index| index.place)
+}
+
 /// Appends what the setup does not say.
 fn spell_out(text: &mut String, request: &Request, host: Host, setup: &Setup) {
     let mut add = |key: &str, value: String| text.extend([" ", key, "=", &value]);
@@ -137,6 +143,9 @@ fn spell_out(text: &mut String, request: &Request, host: Host, setup: &Setup) {
         Request::Acquire { lockspace, resource, place, .. }
             if known_acquire(setup, lockspace, resource) != Some(*place) =>
         {
+            add("place", spelled(*place));
+        }
+        Request::Index { lockspace, place, .. } if known_index(setup, lockspace) != Some(*place) => {
             add("place", spelled(*place));
         }
         _ => {}
@@ -247,7 +256,7 @@ fn parse_disk(words: &mut Words<'_>, disk: DiskId) -> Result<Action, String> {
         "edit" => {
             let offset = words.number("a byte offset")?;
             let bytes = words.hex()?;
-            Ok(Action::Edit { disk, offset, bytes: bytes.into() })
+            Ok(Action::Edit { disk, offset, bytes })
         }
         other => Err(expected("io, snapshot, rollback or edit", other)),
     }
@@ -359,6 +368,18 @@ fn parse_request(words: &mut Words<'_>, verb: &str, host: Host, setup: &Setup) -
         }
         "inquire" => Request::Inquire,
         "hosts" => Request::GetHosts { lockspace: words.name(space)? },
+        "index" => {
+            let lockspace = words.name(space)?;
+            let direct = words.peek() == Some("direct");
+            if direct {
+                words.word("direct")?;
+            }
+            let operation = parse_operation(words)?;
+            let said = Said::of(words, setup, &["place"])?;
+            let known = known_index(setup, &lockspace);
+            let place = said.place.or(known).ok_or("expected place=..., for the setup has no such index")?;
+            Request::Index { lockspace, place, direct, operation }
+        }
         _ => return Ok(None),
     }))
 }
@@ -379,6 +400,33 @@ fn terms(words: &mut Words<'_>) -> Terms {
         words.0.next();
     }
     terms
+}
+
+/// An operation on an index.
+fn parse_operation(words: &mut Words<'_>) -> Result<IndexOperation, String> {
+    const VERBS: &str = "format, create, delete, lookup, add, remove or rebuild";
+    let verb = words.word(VERBS)?;
+    Ok(match verb {
+        "format" => {
+            let (sector, align) = (words.number("bytes of a sector")?, words.number("bytes of an area")?);
+            let geometry = Geometry::from_sizes(sector, align)
+                .ok_or_else(|| expected("sizes that exist", &format!("{sector} {align}")))?;
+            IndexOperation::Format { geometry, max_resources: words.number("a number of entries")? }
+        }
+        "rebuild" => IndexOperation::Rebuild,
+        "create" | "delete" | "lookup" | "add" | "remove" => {
+            let name = words.name("the name of a resource")?;
+            let number = words.number("a number")?;
+            match verb {
+                "create" => IndexOperation::Create { name, num_hosts: number },
+                "delete" => IndexOperation::Delete { name, offset: number },
+                "lookup" => IndexOperation::Lookup { name, offset: number },
+                "add" => IndexOperation::Update { name, offset: number, change: IndexChange::Add },
+                _ => IndexOperation::Update { name, offset: number, change: IndexChange::Remove },
+            }
+        }
+        other => return Err(expected(VERBS, other)),
+    })
 }
 
 /// What a line spells out.

@@ -242,6 +242,7 @@ impl Line<'_> {
                 })
             }
             Answer::Lvb(value) => write!(f, "value {}", Hex(value)),
+            Answer::Indexed { name, offset } => write!(f, "{} at {offset}", Word(*name)),
             Answer::Hosts(hosts) if hosts.is_empty() => f.write_str("no host was ever seen"),
             Answer::Hosts(hosts) => {
                 f.write_str("hosts:")?;

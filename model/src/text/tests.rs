@@ -13,7 +13,8 @@ use lease_core::format::{DeltaLease, Geometry, Name};
 use lease_core::numbers::{Generation, HostId, Lver, Second, Span, Stamp, Time};
 use lease_core::profile::{Config, Parameters, Profile};
 use lease_core::seam::{
-    Answer, DiskId, Event, LsId, Mode, Orphan, Place, Request, Slot, Takeable, Task, Terms, WatchdogMessage,
+    Answer, DiskId, Event, IndexChange, IndexOperation, LsId, Mode, Orphan, Place, Request, Slot, Takeable, Task,
+    Terms, WatchdogMessage,
 };
 use proptest::prelude::*;
 use sim_disk::{Completion, Ending, IoId, Landing, PathState, Sampling, SnapshotId};
@@ -54,6 +55,7 @@ fn setup() -> Setup {
     Setup {
         disks: vec![DiskSetup { sector_size: 512, sectors: 6 * 2048 }; 2],
         lockspaces: vec![space("LS", 0), space("my space", MIB)],
+        indices: Vec::new(),
         resources: vec![resource("R1", 2 * MIB), resource("R2", 3 * MIB)],
         hosts: vec![host("A", 1), host("host-2", 2)],
     }
@@ -262,6 +264,22 @@ fn terms() -> impl Strategy<Value = Terms> {
     })
 }
 
+fn operation() -> impl Strategy<Value = IndexOperation> {
+    let named = |make: fn(Name, u64) -> IndexOperation| (any_name(), any::<u64>()).prop_map(move |(a, b)| make(a, b));
+    prop_oneof![
+        named(|name, num_hosts| IndexOperation::Create { name, num_hosts }),
+        named(|name, offset| IndexOperation::Delete { name, offset }),
+        named(|name, offset| IndexOperation::Lookup { name, offset }),
+        named(|name, offset| IndexOperation::Update { name, offset, change: IndexChange::Add }),
+        named(|name, offset| IndexOperation::Update { name, offset, change: IndexChange::Remove }),
+        Just(IndexOperation::Rebuild),
+        (0..5_usize, any::<u32>()).prop_map(|(geometry, max_resources)| IndexOperation::Format {
+            geometry: Geometry::ALL[geometry],
+            max_resources,
+        }),
+    ]
+}
+
 fn request() -> impl Strategy<Value = Request> {
     prop_oneof![
         (any_name(), prop_oneof![1..3_u64, any::<u64>()], place(), prop_oneof![Just(10), any::<u32>()]).prop_map(
@@ -278,6 +296,9 @@ fn request() -> impl Strategy<Value = Request> {
         (any_name(), any_name()).prop_map(|(lockspace, resource)| Request::Release { lockspace, resource }),
         Just(Request::Inquire),
         any_name().prop_map(|lockspace| Request::GetHosts { lockspace }),
+        (any_name(), operation(), any::<bool>()).prop_map(|(lockspace, operation, direct)| {
+            Request::Index { lockspace, place: Place { disk: D, offset: MIB }, direct, operation }
+        }),
     ]
 }
 

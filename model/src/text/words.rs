@@ -3,7 +3,7 @@
 use crate::action::Part;
 use lease_core::format::Name;
 use lease_core::numbers::Lver;
-use lease_core::seam::{LsId, Mode, Orphan, Request, Task, Terms};
+use lease_core::seam::{IndexChange, IndexOperation, LsId, Mode, Orphan, Request, Task, Terms};
 use sim_disk::{Ending, PathState};
 use std::fmt;
 
@@ -159,6 +159,33 @@ impl fmt::Display for RequestWords<'_> {
             Request::Release { lockspace, resource } => write!(f, "release {} {}", Word(*lockspace), Word(*resource)),
             Request::Inquire => f.write_str("inquire"),
             Request::GetHosts { lockspace } => write!(f, "hosts {}", Word(*lockspace)),
+            Request::Index { lockspace, direct, operation, .. } => {
+                let direct = if *direct { "direct " } else { "" };
+                write!(f, "index {} {direct}{}", Word(*lockspace), IndexWords(operation))
+            }
+        }
+    }
+}
+
+/// An operation on a resource index.
+struct IndexWords<'a>(&'a IndexOperation);
+
+impl fmt::Display for IndexWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IndexOperation::Format { geometry, max_resources } => {
+                write!(f, "format {} {} {max_resources}", geometry.sector(), geometry.align())
+            }
+            IndexOperation::Create { name, num_hosts } => write!(f, "create {} {num_hosts}", Word(*name)),
+            IndexOperation::Delete { name, offset } => write!(f, "delete {} {offset}", Word(*name)),
+            IndexOperation::Lookup { name, offset } => write!(f, "lookup {} {offset}", Word(*name)),
+            IndexOperation::Update { name, offset, change: IndexChange::Add } => {
+                write!(f, "add {} {offset}", Word(*name))
+            }
+            IndexOperation::Update { name, offset, change: IndexChange::Remove } => {
+                write!(f, "remove {} {offset}", Word(*name))
+            }
+            IndexOperation::Rebuild => f.write_str("rebuild"),
         }
     }
 }

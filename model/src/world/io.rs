@@ -337,6 +337,11 @@ pub(super) fn formatted(setup: &Setup) -> Vec<Platter> {
         write(space.place.disk, space.place.offset, space.geometry, &area);
         write(space.place.disk, space.place.offset, space.geometry, &[(1, commit)]);
     }
+    for index in &setup.indices {
+        let space = setup.lockspaces[usize::from(index.lockspace.0)].name;
+        let (area, _) = init::rindex(index.geometry, space, index.place.offset, index.max_resources);
+        write(index.place.disk, index.place.offset, index.geometry, &area);
+    }
     for resource in &setup.resources {
         let space = setup.lockspaces[usize::from(resource.lockspace.0)].name;
         let area = init::resource(resource.geometry, space, resource.name, resource.num_hosts);

@@ -50,6 +50,7 @@ fn two_hosts() -> Setup {
             geometry,
             io_timeout: 10,
         }],
+        indices: Vec::new(),
         resources: vec![ResourceSetup {
             lockspace: LockspaceIx(0),
             name: name("R1"),

@@ -58,6 +58,7 @@ pub(super) fn setup(hosts: usize, (renewal, failure, fire): (u64, u64, u64)) -> 
             geometry,
             io_timeout: 1,
         }],
+        indices: Vec::new(),
         resources: vec![ResourceSetup {
             lockspace: LockspaceIx(0),
             name: name("R1"),
