@@ -130,6 +130,15 @@ impl<'a> Facts<'a> {
         HostBlock::read(self.bytes(host, resource.place.disk, offset)?).ok()
     }
 
+    /// The value of a resource as `host` would read it, without trailing zeros.
+    pub(super) fn value(&self, host: Host, resource: ResourceIx) -> Option<&'a [u8]> {
+        let resource = self.resource(resource);
+        let offset = resource.place.offset + resource.geometry.lvb_offset();
+        let bytes = self.bytes(host, resource.place.disk, offset)?;
+        let bytes = bytes.get(..resource.geometry.sector() as usize).unwrap_or(bytes);
+        Some(&bytes[..bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)])
+    }
+
     /// A process in words.
     pub(super) fn process(&self, host: Host, process: crate::setup::Process) -> String {
         format!("process {} of {}", process.0, self.label(host))

@@ -2,15 +2,18 @@
 //!
 //! A hold that did not end well (its host went down, its process ended without a release, the release was not answered as
 //! done) may have handed its value on or not: both count as right until the next release that was answered.
+//!
+//! The value bears no version and no checksum. A write of it that lands when its hold is long over cannot be told from a
+//! right one by anybody, so no engine can withstand it; what such a write leaves counts as handed on.
 
-use super::facts::Facts;
+use super::facts::{Area, Facts};
 use super::ledger::{Hold, Ledger, Phase};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, Process, ResourceIx, Setup};
-use lease_core::format::trimmed;
+use lease_core::format::{SectorKind, trimmed};
 use lease_core::seam::{Answer, Mode, Request};
 use std::sync::Arc;
 
@@ -54,6 +57,25 @@ impl Values {
                     value.may_be.retain(|known| *known != set);
                     value.may_be.push(set);
                 }
+                Ok(())
+            }
+            Happening::Landed { host, disk, offset, .. } => {
+                if let Some(spot) = facts.spot(*disk, *offset)
+                    && let (Area::Resource(resource), SectorKind::Lvb) = (spot.area, spot.kind)
+                    && !ledger.host(*host).requests.iter().any(|asked| hands_on(&asked.request))
+                    && let Some(bytes) = facts.value(*host, resource)
+                {
+                    let value = &mut self.0[usize::from(resource.0)];
+                    if !value.may_be.iter().any(|known| known[..] == *bytes) {
+                        value.may_be.push(Arc::from(bytes));
+                    }
+                }
+                Ok(())
+            }
+            // What it had set before is over.
+            Happening::UseBegins { host, process, resource, .. } => {
+                let value = &mut self.0[usize::from(resource.0)];
+                value.set.retain(|set| (set.host, set.process) != (*host, *process));
                 Ok(())
             }
             Happening::Spawned { host, process } => {
@@ -129,4 +151,9 @@ impl Values {
 fn in_use(host: Host, resource: ResourceIx, ledger: &Ledger, facts: &Facts<'_>) -> bool {
     let life = ledger.host(host).current(facts.resource(resource).lockspace);
     life.is_some_and(|life| life.phase == Phase::Joined)
+}
+
+/// Whether a value is written on behalf of this request.
+fn hands_on(request: &Request) -> bool {
+    matches!(request, Request::Release { .. } | Request::Convert { mode: Mode::Shared, .. })
 }
