@@ -732,8 +732,23 @@ impl Acquire {
                 let release = Release::new(self.token.clone(), Some(block), self.attempted.take());
                 Finished::Retracting(why, Box::new(release))
             }
-            None => Finished::Refused(why),
+            None => match self.leader_to_free(&cx.config.profile) {
+                Some(release) => Finished::Retracting(why, Box::new(release)),
+                None => Finished::Refused(why),
+            },
         })
+    }
+
+    /// The leader names this very instance, by a vote that it had given up: as long as it bore that version, its block
+    /// said so. Once it has moved on to the next version, the leader is to be set free like any other.
+    fn leader_to_free(&mut self, profile: &Profile) -> Option<Release> {
+        let (found, ballot) = (self.found.as_ref()?, self.ballot.as_ref()?);
+        let names_us = (found.owner_id, found.owner_generation) == (self.token.host, self.token.generation);
+        if profile.retract == Retract::Zeroed || !self.balloted || !names_us || found.timestamp.is_free() {
+            return None;
+        }
+        let block = HostBlock { flags: ballot.own.flags | HostBlock::RELEASED, ..ballot.own };
+        Some(Release::new(self.token.clone(), Some(block), Some(found.clone())))
     }
 
     fn block_to_retract(&mut self, why: Refusal, profile: &Profile) -> Option<HostBlock> {

@@ -62,7 +62,7 @@ impl Values {
             Happening::Landed { host, disk, offset, .. } => {
                 if let Some(spot) = facts.spot(*disk, *offset)
                     && let (Area::Resource(resource), SectorKind::Lvb) = (spot.area, spot.kind)
-                    && !ledger.host(*host).requests.iter().any(|asked| hands_on(&asked.request))
+                    && !hands_on_now(*host, resource, ledger, facts)
                     && let Some(bytes) = facts.value(*host, resource)
                 {
                     let value = &mut self.0[usize::from(resource.0)];
@@ -153,7 +153,9 @@ fn in_use(host: Host, resource: ResourceIx, ledger: &Ledger, facts: &Facts<'_>) 
     life.is_some_and(|life| life.phase == Phase::Joined)
 }
 
-/// Whether a value is written on behalf of this request.
-fn hands_on(request: &Request) -> bool {
-    matches!(request, Request::Release { .. } | Request::Convert { mode: Mode::Shared, .. })
+/// Whether a value is written because a process is giving up its hold.
+fn hands_on_now(host: Host, resource: ResourceIx, ledger: &Ledger, facts: &Facts<'_>) -> bool {
+    let hands_on =
+        |request: &Request| matches!(request, Request::Release { .. } | Request::Convert { mode: Mode::Shared, .. });
+    in_use(host, resource, ledger, facts) && ledger.host(host).requests.iter().any(|asked| hands_on(&asked.request))
 }
