@@ -3,6 +3,7 @@
 use crate::misuse::Misuse;
 use crate::screen::Screen;
 use clap::Args;
+use lease_core::mutants::{Mutant, Place};
 use lease_core::profile::Profile;
 use lease_core::seam::Rare;
 use model::checker::plan::Plan;
@@ -28,6 +29,7 @@ struct Everything {
     faults: Vec<ListedFault>,
     decisions: Vec<ListedDecision>,
     rare: Vec<ListedRare>,
+    mutants: Vec<ListedMutant>,
 }
 
 #[derive(Serialize)]
@@ -79,6 +81,24 @@ struct ListedRare {
     name: String,
 }
 
+#[derive(Serialize)]
+struct ListedMutant {
+    name: &'static str,
+    change: &'static str,
+    expected: &'static str,
+    /// Whether it can be run.
+    built: bool,
+    place: String,
+}
+
+fn place(mutant: Mutant) -> String {
+    match mutant.place() {
+        Place::Engine => "engine".to_owned(),
+        Place::Host => "host".to_owned(),
+        Place::Missing(what) => format!("not built: needs {what}"),
+    }
+}
+
 fn everything() -> Everything {
     let scenarios = catalogue().into_iter().map(|scenario| ListedScenario {
         title: scenario.title().to_owned(),
@@ -127,6 +147,16 @@ fn everything() -> Everything {
             .map(|((name, old), (_, new))| ListedDecision { name, sanlock_3_8_5: old, hardened: new })
             .collect(),
         rare: Rare::ALL.iter().map(|rare| ListedRare { name: format!("{rare:?}") }).collect(),
+        mutants: Mutant::ALL
+            .iter()
+            .map(|mutant| ListedMutant {
+                name: mutant.name(),
+                change: mutant.change(),
+                expected: mutant.expected(),
+                built: mutant.is_built(),
+                place: place(*mutant),
+            })
+            .collect(),
     }
 }
 
@@ -166,6 +196,8 @@ fn told(everything: &Everything) -> String {
     let faults = everything.faults.iter().map(|it| vec![it.name.to_owned(), mark(it.beyond), it.strikes.to_owned()]);
     let decisions = everything.decisions.iter();
     let decisions = decisions.map(|it| vec![it.name.to_owned(), it.sanlock_3_8_5.to_owned(), it.hardened.to_owned()]);
+    let mutants = everything.mutants.iter();
+    let mutants = mutants.map(|it| vec![it.name.into(), it.expected.into(), it.place.clone(), it.change.into()]);
     let rare = everything.rare.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
     [
         columns(&["SCENARIO ", "TOLERANCE ", "hardened ", "sanlock_3_8_5 ", "STORY "], &scenarios.collect::<Vec<_>>()),
@@ -176,6 +208,7 @@ fn told(everything: &Everything) -> String {
         columns(&["PROPERTY ", "WHAT MUST HOLD "], &properties.collect::<Vec<_>>()),
         columns(&["FAULT ", "TOLERANCE ", "STRIKES "], &faults.collect::<Vec<_>>()),
         columns(&["DECISION ", "sanlock_3_8_5 ", "hardened "], &decisions.collect::<Vec<_>>()),
+        columns(&["MUTANT ", "EXPECTED ", "PLACE ", "WHAT IS BROKEN "], &mutants.collect::<Vec<_>>()),
         format!("RARE BRANCHES of the engine\n{rare}\n"),
     ]
     .join("\n")

@@ -62,7 +62,7 @@ enum Verb {
     /// Raw disk images: show one, or format one
     #[command(subcommand)]
     Image(image::Arguments),
-    /// Scenarios, properties, faults, decisions and rare branches
+    /// Scenarios, properties, faults, decisions, mutants and rare branches
     List(list::Arguments),
 }
 

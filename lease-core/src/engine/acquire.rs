@@ -11,6 +11,7 @@ use super::release::{Release, Released};
 use super::resource::Token;
 use crate::Refusal;
 use crate::format::{DeltaLease, Geometry, HostBlock, Leader, SectorKind};
+use crate::mutants::Mutant;
 use crate::numbers::{HostId, Lver, Mbal, Numbers, Second, Span, Stamp, Time, Visit};
 use crate::profile::{Config, FailingAcquire, OwnVote, OwnerIoTimeout, Profile, RegressedLeader, Retract};
 use crate::seam::{ClientId, Event, Rare, RequestId, Takeable, Task};
@@ -281,7 +282,7 @@ impl Acquire {
                         if best.is_some_and(|best| best.inp != self.token.host) {
                             cx.rare(Rare::AdoptedOther);
                         }
-                        let block = self.ballot().phase2(best, cx.now.second());
+                        let block = self.ballot().phase2(&cx.config.profile, best, cx.now.second());
                         let io = self.start_block_write(task, &block, cx);
                         self.step = Step::Phase2Write(io);
                         Ok(())
@@ -309,7 +310,7 @@ impl Acquire {
                 match self.ballot().phase2_read(&cx.config.profile, &area, size, hosts) {
                     Ok(()) => {
                         let found = self.found().clone();
-                        let leader = self.ballot().commit(&found, cx.now.second());
+                        let leader = self.ballot().commit(&cx.config.profile, &found, cx.now.second());
                         let (lver, owner, generation) = (leader.lver, leader.owner_id, leader.owner_generation);
                         cx.event(Event::Chosen { worker, lver, owner, generation });
                         let (disk, offset) = (self.token.place.disk, self.token.place.offset);
@@ -337,6 +338,10 @@ impl Acquire {
                     self.fail(why, cx)
                 }
             },
+            (Step::BackOff, None) if cx.config.mutated(Mutant::B26b) => {
+                let leader = self.found().clone();
+                self.check_leader(worker, leader, cx)
+            }
             (Step::BackOff, None) => {
                 let io = self.start_leader_read(task, cx);
                 self.step = Step::Leader(io);
@@ -397,7 +402,7 @@ impl Acquire {
             Err(why) => return self.fail(why, cx),
         };
         match Geometry::from_leader(leader.sector_size, leader.flags) {
-            Ok(geometry) if geometry != self.token.geometry => {
+            Ok(geometry) if geometry != self.token.geometry && !cx.config.mutated(Mutant::B34) => {
                 self.token.geometry = geometry;
                 self.look(task, cx);
                 return Ok(());
@@ -407,11 +412,14 @@ impl Acquire {
         }
         let profile = cx.config.profile;
         let (lver, overruled) = ballot::version(&profile, &leader, &looked);
-        let mbal = ballot::first_mbal(looked.max_mbal, self.token.host, leader.max_hosts);
+        let mbal = ballot::first_mbal(&profile, looked.max_mbal, self.token.host, leader.max_hosts);
         let (me, generation) = (self.token.host, self.token.generation);
         self.ballot = Some(Ballot::new(me, generation, lver, mbal, looked.own, &profile));
         self.balloted = false;
         self.found = Some(leader.clone());
+        if cx.config.mutated(Mutant::Null1) {
+            return self.won(leader);
+        }
         let takeable = if overruled {
             Some(Takeable::LeaderRegressed)
         } else if leader.timestamp.is_free() {
@@ -428,6 +436,10 @@ impl Acquire {
         }
         let Some(lockspace) = lockspace else { return self.fail(Refusal::AcquireLockspace, cx) };
         let wait = OwnerWait::new(lockspace, &leader, cx);
+        let believed_dead = || cx.now.second().since(wait.since) > cx.config.dead_age(wait.table_io_timeout);
+        if cx.config.mutated(Mutant::B64a) && believed_dead() {
+            return self.run(worker, Takeable::OwnerDead, true, cx);
+        }
         self.read_owner(task, Some(lockspace), wait, cx)
     }
 
@@ -478,7 +490,8 @@ impl Acquire {
                 if record.timestamp != stamp || wait.seen_alive_at_last_check {
                     return self.owner_alive(task, cx);
                 }
-                if cx.now.second().since(wait.since) > wait.dead_age(&record, &self.token, cx) {
+                let since = if cx.config.mutated(Mutant::B06) { Second(record.timestamp.0) } else { wait.since };
+                if cx.now.second().since(since) > wait.dead_age(&record, &self.token, cx) {
                     return self.run(worker, Takeable::OwnerDead, false, cx);
                 }
             }
@@ -495,7 +508,7 @@ impl Acquire {
 
     fn owner_alive(&mut self, worker: Task, cx: &mut Cx<'_>) -> Progress {
         let (owner, writer) = (self.found().owner_id, self.found().write_id);
-        if writer == owner {
+        if writer == owner || cx.config.mutated(Mutant::B51a) {
             return self.fail(Refusal::AcquireIdLive, cx);
         }
         let offset = self.token.place.offset + self.token.geometry.block_offset(owner);
@@ -538,7 +551,8 @@ impl Acquire {
         let next = self.ballot().lver;
         let (me, generation) = (self.token.host, self.token.generation);
         if leader.lver == next {
-            if (leader.owner_id, leader.owner_generation) != (me, generation) {
+            let mine = (leader.owner_id, leader.owner_generation) == (me, generation);
+            if !mine || cx.config.mutated(Mutant::B26d) {
                 self.found = Some(leader);
                 return self.fail(Refusal::AcquireOwned, cx);
             }
@@ -550,7 +564,8 @@ impl Acquire {
                 return self.won(leader);
             }
         }
-        if Some(&leader) != self.found.as_ref() {
+        let overlooked = if leader.lver > next { Mutant::B27a } else { Mutant::B27b };
+        if Some(&leader) != self.found.as_ref() && !cx.config.mutated(overlooked) {
             cx.event(Event::Restarted { worker });
             self.look(task, cx);
             return Ok(());
@@ -565,6 +580,9 @@ impl Acquire {
         self.balloted = true;
         let io = self.start_block_write(task, &block, cx);
         self.step = Step::Phase1Write(io);
+        if profile.mutated(Mutant::B26h) && cx.io.give_up_all_of(task) {
+            self.step = Step::Phase1Read(self.start_ballot_read(task, cx));
+        }
         Ok(())
     }
 
@@ -609,7 +627,8 @@ impl Acquire {
                 let ballot = self.ballot.as_ref()?;
                 let undecided = ballot.own.lver > self.found.as_ref().map_or(Lver(0), |leader| leader.lver);
                 let open = ballot.may_be_chosen() && !decided_for_another && (undecided || self.retract);
-                open.then_some(HostBlock { flags: ballot.own.flags | HostBlock::RELEASED, ..ballot.own })
+                let released = if profile.mutated(Mutant::B51b4) { 0 } else { HostBlock::RELEASED };
+                open.then_some(HostBlock { flags: ballot.own.flags | released, ..ballot.own })
             }
         }
     }
@@ -623,8 +642,10 @@ impl OwnerWait {
                 && entry.last_live != Second::NEVER
                 && (entry.owner_id, entry.owner_generation) == (leader.owner_id, leader.owner_generation)
         });
+        let since = if cx.config.mutated(Mutant::B64b) { entry } else { about_this_instance };
+        let since = since.filter(|entry| entry.last_live != Second::NEVER);
         OwnerWait {
-            since: about_this_instance.map_or(cx.now.second(), |entry| entry.last_live),
+            since: since.map_or(cx.now.second(), |entry| entry.last_live),
             stamp: about_this_instance.map(|entry| entry.timestamp),
             seen: about_this_instance.cloned(),
             seen_alive_at_last_check: entry
@@ -706,6 +727,13 @@ impl Acquire {
         // A wait that was forgotten stays so.
         if self.found.is_none() {
             self.forget_wait();
+        }
+    }
+
+    /// The wall clock jumps ahead by so many seconds, and so does an age that is measured with it.
+    pub(super) fn wall_clock_stepped(&mut self, ahead: u64) {
+        if let Step::Owner(wait, _) | Step::Pause(wait, _) | Step::OwnerLeader(wait, _) = &mut self.step {
+            wait.since = Second(wait.since.0.saturating_sub(ahead));
         }
     }
 

@@ -33,6 +33,7 @@ use self::release::{Release, Released};
 use self::resource::{Key, Resources, Token};
 use crate::Refusal;
 use crate::format::Name;
+use crate::mutants::Mutant;
 use crate::numbers::{HostId, Lver, Numbers, Span, Time, Visit};
 use crate::profile::{ClientGone, Config, Grant};
 use crate::seam::{
@@ -136,6 +137,10 @@ impl Engine {
                     self.run(now, task, Stimulus::Io(ended), out);
                     self.issue_waiting(now, out);
                 }
+                Routed::Late(task, _, ended) if self.config.mutated(Mutant::B32) && self.io.give_up_all_of(task) => {
+                    self.run(now, task, Stimulus::Io(ended), out);
+                    self.issue_waiting(now, out);
+                }
                 Routed::Late(task, slot, ended) => {
                     self.late(now, task, slot, ended, out);
                     self.issue_waiting(now, out);
@@ -143,6 +148,7 @@ impl Engine {
             },
             Input::Wake { task } => self.run(now, task, Stimulus::Woken, out),
             Input::HungUp { client } => match self.config.profile.client_gone {
+                _ if self.config.mutated(Mutant::B15) => self.client_gone(now, client, out),
                 ClientGone::HungUp => self.client_gone(now, client, out),
                 ClientGone::Exited => {
                     if let Some(client) = self.clients.get_mut(&client) {
@@ -157,6 +163,24 @@ impl Engine {
         }
         let Engine { lockspaces, main, config, io, .. } = self;
         main.ask(lockspaces, &mut Cx { now, config, io, out });
+    }
+
+    /// The wall clock was stepped, which means nothing to an engine without a mistake. How far is not known out here;
+    /// an hour in the direction that does harm will do.
+    pub fn wall_clock_stepped(&mut self) {
+        const HOUR: u64 = 3_600;
+        for command in self.workers.iter_mut().flatten() {
+            if let Command::Acquire(acquire) = command
+                && self.config.mutated(Mutant::B07a)
+            {
+                acquire.wall_clock_stepped(HOUR);
+            }
+        }
+        for lockspace in self.lockspaces.iter_mut().flatten() {
+            if self.config.mutated(Mutant::B07b) {
+                lockspace.last_success = lockspace.last_success.after(HOUR);
+            }
+        }
     }
 
     /// What clients hold: client, lockspace, resource, version.
@@ -310,7 +334,8 @@ impl Engine {
             return Err(Refusal::Busy);
         }
         let held = self.holdings().filter(|(holder, ..)| *holder == client);
-        Ok(Answer::Held(held.map(|(_, lockspace, resource, lver)| (lockspace, resource, lver)).collect()))
+        let told = |lver: Lver| if self.config.mutated(Mutant::B46) { Lver(0) } else { lver };
+        Ok(Answer::Held(held.map(|(_, lockspace, resource, lver)| (lockspace, resource, told(lver))).collect()))
     }
 
     fn hosts(&self, now: Time, name: &Name) -> Result<Answer, Refusal> {
@@ -461,7 +486,7 @@ impl Engine {
         place: Place,
         out: &mut Outputs,
     ) -> Began {
-        let usable = self.find_lockspace(&key.0).filter(|found| self.lockspace(*found).usable());
+        let usable = self.find_lockspace(&key.0).filter(|found| self.lockspace(*found).admits(&self.config));
         let Some(found) = usable else { return Began::Answered(Err(Refusal::LockspaceFailing)) };
         if let Some(refusal) = self.resources.refuses(&key) {
             return Began::Answered(Err(refusal));
@@ -507,7 +532,13 @@ impl Engine {
     }
 
     fn release_of(&self, won: Won) -> Release {
-        let block = won.released_block();
+        let mut block = won.released_block();
+        if self.config.mutated(Mutant::B51b1) {
+            block.flags &= !crate::format::HostBlock::RELEASED;
+        }
+        if self.config.mutated(Mutant::B04a) {
+            block = crate::format::HostBlock { flags: block.flags, ..Default::default() };
+        }
         Release::new(won.token, Some(block), Some(won.leader))
     }
 
@@ -548,7 +579,8 @@ impl Engine {
                 }
             }
             Command::Acquire(mut acquire) => {
-                let alive = lives(&self.lockspaces, &self.config, &acquire.token);
+                let unseen = self.config.mutated(Mutant::B38a);
+                let alive = unseen || lives(&self.lockspaces, &self.config, &acquire.token);
                 let lockspace = self.lockspaces[usize::from(acquire.token.lockspace.0)].as_ref();
                 let lockspace = lockspace.filter(|ls| ls.name == acquire.token.key.0 && ls.list == List::Spaces);
                 let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
@@ -617,8 +649,8 @@ impl Engine {
         let Acquire { request: id, client, client_gone, token, .. } = acquire;
         let result = match finished {
             Finished::Won(won) => {
-                let lives = self.grantable(now, &won.token);
-                if lives && !client_gone {
+                let lives = self.grantable(now, &won.token) || self.config.mutated(Mutant::B38a);
+                if lives && (!client_gone || self.config.mutated(Mutant::B38b)) {
                     let lver = won.lver();
                     self.resources.granted(client, won);
                     Ok(Answer::Acquired { lver })
@@ -667,7 +699,10 @@ impl Engine {
 
     // The resource thread.
 
-    fn go_on_in_background(&mut self, now: Time, release: Release, out: &mut Outputs) {
+    fn go_on_in_background(&mut self, now: Time, mut release: Release, out: &mut Outputs) {
+        if self.config.mutated(Mutant::B51b5) {
+            release.unflag();
+        }
         let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
         cx.rare(Rare::BackgroundRelease);
         self.background.waiting.push((now, 0, release));
@@ -789,7 +824,7 @@ fn lives(lockspaces: &[Option<Lockspace>], config: &Config, token: &Token) -> bo
     let lockspace = lockspaces.get(usize::from(token.lockspace.0)).and_then(Option::as_ref);
     lockspace.is_some_and(|ls| {
         let same_instance = config.profile.grant == Grant::Listed || ls.generation == token.generation;
-        ls.usable() && ls.name == token.key.0 && ls.host_id == token.host && same_instance
+        ls.admits(config) && ls.name == token.key.0 && ls.host_id == token.host && same_instance
     })
 }
 

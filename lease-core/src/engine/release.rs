@@ -8,6 +8,7 @@ use super::io::{Cx, Ended, Op, Running};
 use super::resource::Token;
 use crate::Refusal;
 use crate::format::{HostBlock, Leader, SectorKind};
+use crate::mutants::Mutant;
 use crate::numbers::{Numbers, Span, Stamp, Visit};
 use crate::profile::ReleaseRetry;
 use crate::seam::{Rare, Task};
@@ -47,6 +48,13 @@ impl Release {
         Release { token, block, last, step: Step::Idle }
     }
 
+    /// The own block will not say RELEASED.
+    pub(super) fn unflag(&mut self) {
+        if let Some(block) = &mut self.block {
+            block.flags &= !HostBlock::RELEASED;
+        }
+    }
+
     /// The I/O that it waits for.
     pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
         match &mut self.step {
@@ -58,6 +66,7 @@ impl Release {
     /// Begins, or begins again.
     pub(super) fn start(&mut self, task: Task, cx: &mut Cx<'_>) {
         self.step = match &self.block {
+            Some(_) if cx.config.mutated(Mutant::B04c) => self.read_leader(task, cx),
             Some(block) => {
                 let offset = self.token.block_offset();
                 let op = Op::write(
@@ -92,6 +101,7 @@ impl Release {
         match core::mem::replace(&mut self.step, Step::Idle) {
             Step::Block(_) => match ended {
                 Err(why) if retried(why, cx) => Some(Released::Again(why)),
+                ended if cx.config.mutated(Mutant::B04c) => Some(Released::Done(ended.map(|_| ()))),
                 // "Failure ignored."
                 _ => {
                     self.step = self.read_leader(task, cx);
@@ -113,17 +123,30 @@ impl Release {
                     }
                     Ok(None) => {
                         cx.rare(Rare::ReleasedByFlagAlone);
-                        Some(Released::Done(Ok(())))
+                        self.over(task, cx)
                     }
                     Err(why) => Some(Released::Done(Err(why))),
                 }
             }
-            Step::Free(_) => Some(match ended {
-                Ok(_) => Released::Done(Ok(())),
-                Err(why) if retried(why, cx) => Released::Again(why),
-                Err(why) => Released::Done(Err(why)),
-            }),
+            Step::Free(_) => match ended {
+                Ok(_) => self.over(task, cx),
+                Err(why) if retried(why, cx) => Some(Released::Again(why)),
+                Err(why) => Some(Released::Done(Err(why))),
+            },
             Step::Idle => unreachable!("an idle release waits for no I/O"),
+        }
+    }
+
+    /// The leader is as it should be, and with that everything.
+    fn over(&mut self, task: Task, cx: &mut Cx<'_>) -> Option<Released> {
+        match self.block.take_if(|_| cx.config.mutated(Mutant::B04c)) {
+            Some(block) => {
+                let (offset, kind) = (self.token.block_offset(), self.token.block_kind());
+                let op = Op::write(self.token.place.disk, offset, self.token.sector(), kind, block.sector());
+                self.step = Step::Block(cx.start(task, op, self.timeout()));
+                None
+            }
+            None => Some(Released::Done(Ok(()))),
         }
     }
 
@@ -131,7 +154,7 @@ impl Release {
     fn freed(&self, leader: Leader, cx: &Cx<'_>) -> Result<Option<Leader>, Refusal> {
         let Token { host, generation, .. } = self.token;
         // "leader NOT written (the RELEASED flag alone releases it)"
-        if leader.write_id != host {
+        if leader.write_id != host && !cx.config.mutated(Mutant::B04b) {
             return Ok(None);
         }
         let last = self.last.as_ref().unwrap_or(&leader);
