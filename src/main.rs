@@ -18,6 +18,11 @@ mod image;
 mod interrupt;
 mod list;
 mod misuse;
+#[cfg(feature = "mutants")]
+mod mutants;
+#[cfg(not(feature = "mutants"))]
+#[path = "mutants_missing.rs"]
+mod mutants;
 mod replay;
 mod screen;
 mod selection;
@@ -62,6 +67,8 @@ enum Verb {
     /// Raw disk images: show one, or format one
     #[command(subcommand)]
     Image(image::Arguments),
+    /// Engines with one mistake each, and what finds them
+    Mutants(mutants::Arguments),
     /// Scenarios, properties, faults, decisions, mutants and rare branches
     List(list::Arguments),
 }
@@ -93,6 +100,7 @@ fn run(screen: &mut Screen) -> Result<u8, Misuse> {
         Some(Verb::Replay(arguments)) => replay::run(&arguments, screen),
         Some(Verb::Shrink(arguments)) => shrink::run(&arguments, screen),
         Some(Verb::Image(arguments)) => image::run(&arguments, screen),
+        Some(Verb::Mutants(arguments)) => mutants::run(&arguments, screen),
         Some(Verb::List(arguments)) => list::run(&arguments, screen),
     }
 }

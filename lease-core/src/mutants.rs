@@ -141,6 +141,15 @@ impl Mutant {
         !matches!(self.place(), Place::Missing(_))
     }
 
+    /// Why it is not caught, as far as that is known: what is missing, or why it makes no difference. Empty: nothing is
+    /// known that would excuse it.
+    pub const fn why_not(self) -> &'static str {
+        match self.place() {
+            Place::Missing(what) => what,
+            Place::Engine | Place::Host => "",
+        }
+    }
+
     /// Whether it only tests that the search looks at all: an engine without any rule must be found.
     pub const fn is_null(self) -> bool {
         matches!(self, Mutant::Null1 | Mutant::Null2)

@@ -148,7 +148,7 @@ impl<'a> Case<'a> {
     }
 
     /// The same with this mistake in every host. Without the feature `mutants` nobody has read of one.
-    pub(crate) fn with(mut self, mutant: Option<Mutant>) -> Self {
+    pub fn with(mut self, mutant: Option<Mutant>) -> Self {
         #[cfg(feature = "mutants")]
         mutant.into_iter().for_each(|mutant| self.mutate(mutant));
         self.mutant = mutant;

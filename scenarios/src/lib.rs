@@ -22,6 +22,8 @@ mod dice;
 mod digest;
 mod fates;
 mod faults;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod panics;
 mod parse;
 mod quiet;
@@ -42,6 +44,8 @@ pub use check::{
 pub use dice::{Dice, Range};
 pub use digest::Digest;
 pub use faults::{Fault, FaultPlan, FaultWish, Fired, Mix, PerFault, PlannedFault, Trigger};
+#[cfg(feature = "mutants")]
+pub use mutants::{Caught, Hunt, HuntingGround};
 pub use panics::all_quietly;
 pub use quiet::{quiet, quiet_4k, quiet_scenario, stormy_scenario};
 pub use reader::BadScenario;
