@@ -31,9 +31,11 @@ stories! {
     "late-leader-write",
     "late-watchdog",
     "late-write-after-reset",
+    "main-loop-behind",
     "mixed-io-timeouts",
     "no-watchdog",
     "overwritten-delta-lease",
+    "path-hangs-while-leaving",
     "power-loss",
     "rack-power-loss",
     "release-meets-an-error",
@@ -54,9 +56,11 @@ stories! {
     "two-copies-of-the-disk",
     "two-hosts-dying-in-turn",
     "vote-of-an-earlier-life",
+    "wall-clock-step-while-failing",
     "wall-clock-steps",
     "watchdog-timeouts-differ",
     "wdmd-killed",
+    "wdmd-killed-while-failing",
     "wdmd-stall",
 }
 
