@@ -2,7 +2,7 @@
 
 use super::calm::damages;
 use super::facts::{Area, Facts};
-use super::ledger::{Client, Ended, HostLedger, Ledger, Phase};
+use super::ledger::{Client, Ended, HostLedger, Ledger, Phase, went_well};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
@@ -15,6 +15,9 @@ use lease_core::seam::{Answer, ClientId, Request};
 
 /// How many owners of the past are remembered for each resource.
 const REMEMBERED: usize = 16;
+
+/// Whoever is refused so soon has not given up an I/O, in microseconds.
+const SMOOTH: u64 = 1_000_000;
 
 type Instance = (HostId, Generation);
 
@@ -31,6 +34,8 @@ pub(super) struct Answers {
     owners: Vec<Owners>,
     /// The same, where an owner is none any more as soon as its block says RELEASED.
     holders: Vec<Owners>,
+    /// When an I/O of each host went wrong last.
+    failed: Vec<Instant>,
     /// Somebody read what never stood on the disk, or the disk was changed behind everybody's back.
     damaged: bool,
 }
@@ -38,7 +43,8 @@ pub(super) struct Answers {
 impl Answers {
     pub(super) fn new(setup: &Setup) -> Answers {
         let nobody = vec![Owners::default(); setup.resources.len()];
-        Answers { owners: nobody.clone(), holders: nobody, damaged: false }
+        let failed = vec![Instant::START; setup.hosts.len()];
+        Answers { owners: nobody.clone(), holders: nobody, failed, damaged: false }
     }
 
     pub(super) fn see(
@@ -52,6 +58,9 @@ impl Answers {
         match happening {
             Happening::Chosen(action) => self.damaged |= damages(action),
             Happening::MediumChanged { .. } => self.damaged = true,
+            Happening::Completed { host, completion, .. } if !went_well(completion) => {
+                self.failed[usize::from(host.0)] = at;
+            }
             Happening::Landed { host, disk, offset, .. } => {
                 if let Some(spot) = facts.spot(*disk, *offset)
                     && let (Area::Resource(resource), SectorKind::Leader | SectorKind::HostBlock(_)) =
@@ -130,7 +139,10 @@ impl Answers {
                 let life = ledger.host(host).current(facts.resource(resource).lockspace);
                 let me = life.map(|life| (life.host_id, life.generation));
                 // A value that was released already may still win a ballot; the refusal then names its owner of the past.
-                let owners = if *result == Err(Refusal::AcquireIdLive) { &self.holders } else { &self.owners };
+                // And who cannot read a block, or gives that up, does not know that it says RELEASED.
+                let smooth = self.failed[usize::from(host.0)] < asked && at.micros_since(asked) < SMOOTH;
+                let looked = *result == Err(Refusal::AcquireIdLive) && smooth;
+                let owners = if looked { &self.holders } else { &self.owners };
                 if !owners[usize::from(resource.0)].another_since(asked, me) {
                     return wrong(format!(
                         "{} refuses {} because another owns it, but nobody else owned it since that was asked at {asked}",
