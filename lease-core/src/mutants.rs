@@ -146,7 +146,28 @@ impl Mutant {
     pub const fn why_not(self) -> &'static str {
         match self.place() {
             Place::Missing(what) => what,
-            Place::Engine | Place::Host => "",
+            Place::Engine | Place::Host => match self {
+                Mutant::B26f1 => {
+                    "Makes no difference: the higher number still stands there in phase 2, which stops for it; and a vote                      with a lower number than the highest vote is never carried on."
+                }
+                Mutant::B27b => {
+                    "Makes no difference to the hardened engine: that a version is decided and its owner's time is over                      stays true, and a leader of a higher version is noticed by its number."
+                }
+                Mutant::B12 => {
+                    "Masked: a record changes hands only after its owner has failed, and a host that old refuses to                      renew; an overwritten record is put right without anybody noticing."
+                }
+                Mutant::B29a | Mutant::B29b => {
+                    "Masked: the look before the ballot refuses damaged blocks, so that one must be damaged in the                      moment between; no fault within the tolerance damages the checked part of a block."
+                }
+                Mutant::B34 => "No story has a resource with other sizes than its lockspace.",
+                Mutant::B51b4 => {
+                    "Not found yet: whoever failed asks again, finds itself owner of what it gave up, and heals it."
+                }
+                Mutant::B04c => {
+                    "Not found yet: it matters only if another finisher's commit lands between the two writes and the                      owner dies there, and then it is dead to all others after 8N + W."
+                }
+                _ => "",
+            },
         }
     }
 

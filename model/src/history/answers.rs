@@ -11,6 +11,7 @@ use crate::setup::{Host, Process, ResourceIx, Setup};
 use lease_core::Refusal;
 use lease_core::format::{Leader, Name, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver, Time};
+use lease_core::profile::OutstandingWrite;
 use lease_core::seam::{Answer, ClientId, Request};
 
 /// How many owners of the past are remembered for each resource.
@@ -151,6 +152,14 @@ impl Answers {
                     ));
                 }
             }
+            (Request::Release { resource, .. }, Err(Refusal::ReleaseLver | Refusal::ReleaseOwner))
+                if !self.damaged && promises_are_kept(facts) =>
+            {
+                return wrong(format!(
+                    "{} says that it cannot release {resource} ({result:?}), but with its flag it is released",
+                    facts.label(host),
+                ));
+            }
             (Request::Inquire, Ok(Answer::Held(held))) => {
                 if let Some(process) = process {
                     let held = |lockspace: &Name, resource: &Name, lver: Lver| {
@@ -165,6 +174,11 @@ impl Answers {
         }
         Ok(())
     }
+}
+
+/// Whether no host writes to a sector before it knows what became of its last write there.
+fn promises_are_kept(facts: &Facts<'_>) -> bool {
+    facts.setup.hosts.iter().all(|host| host.config.profile.outstanding_write == OutstandingWrite::Awaited)
 }
 
 impl Owners {

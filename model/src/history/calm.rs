@@ -178,13 +178,14 @@ fn parameters<'a>(host: Host, facts: &'a Facts<'_>) -> &'a Parameters {
 }
 
 /// Whether a lockspace thread may have given up an I/O that took this long. The read of a renewal it takes even if that
-/// comes late, so that storage which is steadily slow is no reason.
+/// comes late, and it waits for its write, so that storage which is steadily slow is no reason.
 fn slow(io: &UnderWay, took: u64, host: &HostLedger, parameters: &Parameters) -> bool {
     let Task::Lockspace(id) = io.task else { return false };
     let life = host.lives.iter().find(|life| life.id == Some(id));
     // A thread ends before its I/O only if it gave that up and waited for it in vain.
     life.is_none_or(|life| {
-        let renews = life.believes() && io.area_read.is_some();
+        // With a shorter io_timeout the pauses in between count.
+        let renews = life.believes() && life.io_timeout >= 5;
         let extend = if renews { parameters.renewal_read_extend.unwrap_or(life.io_timeout) } else { 0 };
         took + NEARLY >= (life.io_timeout + extend) * 1_000_000
     })
