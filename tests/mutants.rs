@@ -19,8 +19,9 @@ fn every_mutant_is_listed_and_says_whether_it_can_be_run() {
     let rows = lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>();
     assert_eq!(rows.len(), 75, "73 and the two that grant everything and fence nothing");
     for row in rows {
-        let places = [" engine ", " host ", " not built: needs "].iter().filter(|place| row.contains(**place)).count();
-        assert_eq!(places, 1, "{row}");
+        let place = row.split("  ").filter(|cell| !cell.is_empty()).nth(2).expect("four columns").trim();
+        let known = ["engine", "host"].contains(&place) || place.starts_with("not built: needs ");
+        assert!(known, "{row}");
     }
 }
 

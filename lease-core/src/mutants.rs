@@ -163,9 +163,6 @@ impl Mutant {
                 Mutant::B51b4 => {
                     "Not found yet: whoever failed asks again, finds itself owner of what it gave up, and heals it."
                 }
-                Mutant::B04c => {
-                    "Not found yet: it matters only if another finisher's commit lands between the two writes and the                      owner dies there, and then it is dead to all others after 8N + W."
-                }
                 _ => "",
             },
         }
