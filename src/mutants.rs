@@ -62,8 +62,6 @@ pub(crate) struct Arguments {
 const ROUNDS_BEFORE_WORLDS: u64 = 2;
 /// The largest world that is tried, in states of the engine without a mistake.
 const STATES_MAX: u64 = 450_000;
-/// A longer trace is written as it is: a single candidate would take longer than all the time there is.
-const SHRUNK_ACTIONS_MAX: u64 = 20_000;
 /// What a world may take.
 const WORLDS_MEMORY: u64 = 1 << 30;
 
@@ -316,8 +314,10 @@ impl Hunters<'_> {
     fn write(&self, mutant: Mutant, trace: Trace, folder: &Path) -> Result<(String, u64), Misuse> {
         let watch = Stopwatch::start();
         let mut go_on = || watch.elapsed() < self.arguments.shrink && !interrupt::interrupted();
-        let shrunk = (trace.actions <= SHRUNK_ACTIONS_MAX).then(|| shrink(&trace, &mut go_on).ok()).flatten();
-        let mut small = shrunk.map_or(trace, |shrunk| shrunk.trace);
+        let mut small = match shrink(&trace, &mut go_on) {
+            Ok(shrunk) => shrunk.trace,
+            Err(_) => trace,
+        };
         let case = small.case();
         let mut story = Story::new(&case.setup);
         let replayed = replay(&small, &case, &mut story);
