@@ -226,6 +226,10 @@ impl Hunters<'_> {
         for campaign in 0..self.arguments.campaigns {
             let (result, caught) = self.campaign(mutant, campaign, &mut in_worlds)?;
             let survived = result.property.is_none();
+            // A hunt that somebody cut short says nothing.
+            if survived && interrupt::interrupted() {
+                break;
+            }
             row.results.push(result);
             if survived {
                 break;
