@@ -4,6 +4,8 @@ mod search;
 mod telling;
 mod until_safe;
 
+#[cfg(feature = "mutants")]
+pub(crate) use search::Told;
 pub(crate) use search::{Answer, Manner, Subject, search};
 pub(crate) use telling::tell;
 
@@ -103,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     let outputs = Outputs::new(&arguments.files)?;
     let mut judged = Vec::new();
     for (scenario, plan) in &selected {
-        let subject = Subject { scenario, plan, profile: arguments.profile };
+        let subject = Subject { scenario, plan, profile: arguments.profile, mutant: None };
         let mut answer = search(&subject, &manner)?;
         if let Some(search::Counterexample { told: search::Told::Trace(trace), .. }) = &answer.found {
             answer.judged.trace = traces.write(trace)?;
@@ -165,7 +167,7 @@ fn serve(
         std::process::exit(0);
     });
     screen.say(&format!("{} ({profile}): http://{address}/ (Ctrl-C ends it)\n", scenario.name))?;
-    let Err(error) = search::serve(&Subject { scenario, plan, profile }, address)?;
+    let Err(error) = search::serve(&Subject { scenario, plan, profile, mutant: None }, address)?;
     Err(Misuse::new(format_args!("--serve {address}: expected an address to listen at, found: {error}")))
 }
 

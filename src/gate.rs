@@ -123,8 +123,9 @@ fn worlds_in_full(budget: Duration, threads: usize) -> Result<InFull, Misuse> {
     let worlds = worlds();
     let plans = worlds.iter().filter_map(|world| world.check.as_ref().map(|plan| (world, plan)));
     let short = plans.filter(|(_, plan)| !plan.long);
-    let subjects =
-        short.flat_map(|(scenario, plan)| ProfileName::ALL.map(|profile| check::Subject { scenario, plan, profile }));
+    let subjects = short.flat_map(|(scenario, plan)| {
+        ProfileName::ALL.map(|profile| check::Subject { scenario, plan, profile, mutant: None })
+    });
     let violated = |it: &check::Subject<'_>| matches!(it.scenario.expected(it.profile), Expected::Violated(_));
     // Where 3.8.5 holds, too, the world is worth its time only once.
     let worth = |it: &check::Subject<'_>| it.profile == ProfileName::Hardened || violated(it);

@@ -3,6 +3,7 @@
 use crate::misuse::Misuse;
 use crate::screen::Screen;
 use clap::Args;
+use lease_core::mutants::{Mutant, Place};
 use lease_core::profile::Profile;
 use lease_core::seam::Rare;
 use model::checker::plan::Plan;
@@ -41,6 +42,7 @@ struct Everything {
     faults: Vec<ListedFault>,
     decisions: Vec<ListedDecision>,
     rare: Vec<ListedRare>,
+    mutants: Vec<ListedMutant>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +95,24 @@ struct ListedRare {
     what: &'static str,
 }
 
+#[derive(Serialize)]
+struct ListedMutant {
+    name: &'static str,
+    change: &'static str,
+    expected: &'static str,
+    /// Whether it can be run.
+    built: bool,
+    place: String,
+}
+
+fn place(mutant: Mutant) -> String {
+    match mutant.place() {
+        Place::Engine => "engine".to_owned(),
+        Place::Host => "host".to_owned(),
+        Place::Missing(what) => format!("not built: needs {what}"),
+    }
+}
+
 fn everything() -> Everything {
     let scenarios = catalogue().into_iter().map(|scenario| ListedScenario {
         title: scenario.title().to_owned(),
@@ -141,6 +161,16 @@ fn everything() -> Everything {
             .map(|((name, old), (_, new))| ListedDecision { name, sanlock_3_8_5: old, hardened: new })
             .collect(),
         rare: Rare::ALL.iter().map(|rare| ListedRare { name: rare.id(), what: rare.words() }).collect(),
+        mutants: Mutant::ALL
+            .iter()
+            .map(|mutant| ListedMutant {
+                name: mutant.name(),
+                change: mutant.change(),
+                expected: mutant.expected(),
+                built: mutant.is_built(),
+                place: place(*mutant),
+            })
+            .collect(),
     }
 }
 
@@ -188,6 +218,8 @@ fn told(everything: &Everything) -> String {
     let faults = everything.faults.iter().map(|it| vec![it.name.to_owned(), mark(it.beyond), it.strikes.to_owned()]);
     let decisions = everything.decisions.iter();
     let decisions = decisions.map(|it| vec![it.name.to_owned(), it.sanlock_3_8_5.to_owned(), it.hardened.to_owned()]);
+    let mutants = everything.mutants.iter();
+    let mutants = mutants.map(|it| vec![it.name.into(), it.expected.into(), it.place.clone(), it.change.into()]);
     let rare = everything.rare.iter().map(|it| vec![it.name.to_owned(), it.what.to_owned()]);
     [
         columns(&["SCENARIO ", "TOLERANCE ", "hardened ", "sanlock_3_8_5 ", "STORY "], &scenarios.collect::<Vec<_>>()),
@@ -198,6 +230,7 @@ fn told(everything: &Everything) -> String {
         columns(&["PROPERTY ", "WHAT MUST HOLD "], &properties.collect::<Vec<_>>()),
         columns(&["FAULT ", "TOLERANCE ", "STRIKES "], &faults.collect::<Vec<_>>()),
         columns(&["DECISION ", "sanlock_3_8_5 ", "hardened "], &decisions.collect::<Vec<_>>()),
+        columns(&["MUTANT ", "EXPECTED ", "PLACE ", "WHAT IS BROKEN "], &mutants.collect::<Vec<_>>()),
         columns(&["RARE BRANCH ", "WHAT HAPPENED "], &rare.collect::<Vec<_>>()),
     ]
     .join("\n")

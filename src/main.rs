@@ -19,6 +19,11 @@ mod image;
 mod interrupt;
 mod list;
 mod misuse;
+#[cfg(feature = "mutants")]
+mod mutants;
+#[cfg(not(feature = "mutants"))]
+#[path = "mutants_missing.rs"]
+mod mutants;
 mod replay;
 mod screen;
 mod selection;
@@ -66,7 +71,9 @@ enum Verb {
     /// Raw disk images: show one, format one, or work on its resource index
     #[command(subcommand)]
     Image(image::Arguments),
-    /// Scenarios, properties, faults, decisions and rare branches
+    /// Engines with one mistake each, and what finds them
+    Mutants(mutants::Arguments),
+    /// Scenarios, properties, faults, decisions, mutants and rare branches
     List(list::Arguments),
 }
 
@@ -98,6 +105,7 @@ fn run(screen: &mut Screen) -> Result<u8, Misuse> {
         Some(Verb::Shrink(arguments)) => shrink::run(&arguments, screen),
         Some(Verb::Status(arguments)) => status::run(&arguments, screen),
         Some(Verb::Image(arguments)) => image::run(&arguments, screen),
+        Some(Verb::Mutants(arguments)) => mutants::run(&arguments, screen),
         Some(Verb::List(arguments)) => list::run(&arguments, screen),
     }
 }

@@ -9,6 +9,7 @@ extern crate alloc;
 
 mod engine;
 pub mod format;
+pub mod mutants;
 pub mod numbers;
 pub mod profile;
 pub mod refusal;

@@ -4,6 +4,7 @@
 //! and writes the same bytes, so that it lives beside 3.8.5 hosts. No other line of the engine asks which profile it runs.
 
 use crate::format::Name;
+use crate::mutants::Mutant;
 use alloc::vec::Vec;
 
 /// One engine's set-up.
@@ -91,14 +92,25 @@ macro_rules! decisions {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub struct Profile {
             $( $(#[$doc])* pub $field: $kind, )*
+            /// A mistake put in on purpose.
+            #[cfg(feature = "mutants")]
+            pub mutant: Option<Mutant>,
         }
 
         impl Profile {
             /// What sanlock 3.8.5 does, holes included.
-            pub const SANLOCK_3_8_5: Profile = Profile { $( $field: $kind::$old, )* };
+            pub const SANLOCK_3_8_5: Profile = Profile {
+                $( $field: $kind::$old, )*
+                #[cfg(feature = "mutants")]
+                mutant: None,
+            };
 
             /// The safe decision at each point.
-            pub const HARDENED: Profile = Profile { $( $field: $kind::$new, )* };
+            pub const HARDENED: Profile = Profile {
+                $( $field: $kind::$new, )*
+                #[cfg(feature = "mutants")]
+                mutant: None,
+            };
 
             /// The names of the decisions.
             pub const DECISIONS: &'static [&'static str] = &[ $( stringify!($field), )* ];
@@ -437,10 +449,33 @@ impl Parameters {
     }
 }
 
+impl Profile {
+    /// Whether this mistake was put in. Never, without the feature `mutants`.
+    #[inline]
+    pub const fn mutated(&self, mutant: Mutant) -> bool {
+        #[cfg(feature = "mutants")]
+        {
+            matches!(self.mutant, Some(put_in) if put_in as u8 == mutant as u8)
+        }
+        #[cfg(not(feature = "mutants"))]
+        {
+            let _ = mutant;
+            false
+        }
+    }
+}
+
 impl Config {
+    /// Whether this mistake was put in; see [`Profile::mutated`].
+    #[inline]
+    pub const fn mutated(&self, mutant: Mutant) -> bool {
+        self.profile.mutated(mutant)
+    }
+
     /// The watchdog fire timeout that another host is assumed to have.
     pub fn fire_timeout_of_others(&self) -> u64 {
         match self.profile.peer_fire_timeout {
+            _ if self.mutated(Mutant::L14) => self.parameters.watchdog_fire_timeout,
             PeerFireTimeout::Own => self.parameters.watchdog_fire_timeout,
             PeerFireTimeout::ClusterMax => self.parameters.peer_fire_timeout.max(self.parameters.watchdog_fire_timeout),
         }

@@ -2,6 +2,7 @@
 
 use crate::limits::Limits;
 use lease_core::format::{Geometry, Name, RINDEX_LEASE, SectorKind};
+use lease_core::mutants::Mutant;
 use lease_core::numbers::{HostId, Time};
 use lease_core::profile::{Config, Parameters, Profile};
 use lease_core::seam::{DiskId, Place};
@@ -143,6 +144,9 @@ pub struct Membership {
 pub struct WdmdProfile {
     /// What does a failing test do when it comes too late for its close to be harmless? (safety-argument W6)
     pub late_close: LateClose,
+    /// A mistake put in on purpose.
+    #[cfg(feature = "mutants")]
+    pub mutant: Option<Mutant>,
 }
 
 /// See [`WdmdProfile::late_close`].
@@ -156,9 +160,45 @@ pub enum LateClose {
 
 impl WdmdProfile {
     /// What wdmd 3.8.5 does.
-    pub const SANLOCK_3_8_5: WdmdProfile = WdmdProfile { late_close: LateClose::Pings };
+    pub const SANLOCK_3_8_5: WdmdProfile = WdmdProfile {
+        late_close: LateClose::Pings,
+        #[cfg(feature = "mutants")]
+        mutant: None,
+    };
     /// The safe decision at each point.
-    pub const HARDENED: WdmdProfile = WdmdProfile { late_close: LateClose::Silent };
+    pub const HARDENED: WdmdProfile = WdmdProfile {
+        late_close: LateClose::Silent,
+        #[cfg(feature = "mutants")]
+        mutant: None,
+    };
+
+    /// This profile with another decision about late closes.
+    pub fn closing_late(mut self, late_close: LateClose) -> WdmdProfile {
+        self.late_close = late_close;
+        self
+    }
+
+    /// Whether this mistake was put in. Never, without the feature `mutants`.
+    pub const fn mutated(&self, mutant: Mutant) -> bool {
+        #[cfg(feature = "mutants")]
+        {
+            matches!(self.mutant, Some(put_in) if put_in as u8 == mutant as u8)
+        }
+        #[cfg(not(feature = "mutants"))]
+        {
+            let _ = mutant;
+            false
+        }
+    }
+}
+
+impl HostSetup {
+    /// Puts a mistake into the host, wherever it belongs.
+    #[cfg(feature = "mutants")]
+    pub fn mutate(&mut self, mutant: Mutant) {
+        self.config.profile.mutant = Some(mutant);
+        self.wdmd.mutant = Some(mutant);
+    }
 }
 
 /// What the watchdog device of a host does.

@@ -6,6 +6,7 @@ use crate::faults::{Fault, Trigger};
 use crate::faults::{FaultPlan, FaultWish};
 use crate::scenario::{HostPlan, ProfileName, Scenario, Signed};
 use lease_core::format::Name;
+use lease_core::mutants::Mutant;
 use lease_core::numbers::{HostId, Time};
 use lease_core::profile::{Config, Parameters};
 use lease_core::seam::{DiskId, Place};
@@ -22,7 +23,9 @@ pub struct Case<'a> {
     pub profile: ProfileName,
     /// The seed.
     pub seed: u64,
-    /// The world. It may be changed before the run, to put a mutant in or to ask for another decision.
+    /// The mistake that was put into its hosts, if any; see [`Case::mutate`].
+    pub(crate) mutant: Option<Mutant>,
+    /// The world. It may be changed before the run, to ask for another decision.
     pub setup: Setup,
     /// What may be spent.
     pub limits: Limits,
@@ -146,7 +149,22 @@ impl<'a> Case<'a> {
             wish.only.is_none_or(|only| only == profile) && (fault != Fault::Drift || drifting)
         };
         let faults = FaultPlan::draw(&scenario.faults, scenario.mix, seed, allowed);
-        Case { scenario, profile, seed, setup, limits: limits(scenario), faults, starts, blind: false }
+        Case { scenario, profile, seed, mutant: None, setup, limits: limits(scenario), faults, starts, blind: false }
+    }
+
+    /// Puts a mistake into every host.
+    #[cfg(feature = "mutants")]
+    pub fn mutate(&mut self, mutant: Mutant) {
+        self.mutant = Some(mutant);
+        self.setup.hosts.iter_mut().for_each(|host| host.mutate(mutant));
+    }
+
+    /// The same with this mistake in every host. Without the feature `mutants` nobody has read of one.
+    pub fn with(mut self, mutant: Option<Mutant>) -> Self {
+        #[cfg(feature = "mutants")]
+        mutant.into_iter().for_each(|mutant| self.mutate(mutant));
+        self.mutant = mutant;
+        self
     }
 
     /// Whether a fault of this trigger is on.

@@ -86,7 +86,7 @@ impl Decisions {
             ProfileName::Sanlock385 => {
                 self.with.iter().fold((Profile::SANLOCK_3_8_5, WdmdProfile::SANLOCK_3_8_5), |(engine, wdmd), name| {
                     match name == LATE_CLOSE {
-                        true => (engine, WdmdProfile { late_close: LateClose::Silent }),
+                        true => (engine, wdmd.closing_late(LateClose::Silent)),
                         false => (engine.with(name).expect(known), wdmd),
                     }
                 })
@@ -94,7 +94,7 @@ impl Decisions {
             ProfileName::Hardened => {
                 self.without.iter().fold((Profile::HARDENED, WdmdProfile::HARDENED), |(engine, wdmd), name| {
                     match name == LATE_CLOSE {
-                        true => (engine, WdmdProfile { late_close: LateClose::Pings }),
+                        true => (engine, wdmd.closing_late(LateClose::Pings)),
                         false => (engine.without(name).expect(known), wdmd),
                     }
                 })

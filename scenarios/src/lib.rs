@@ -25,6 +25,8 @@ mod digest;
 mod fates;
 mod faults;
 mod known;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod panics;
 mod parse;
 mod quiet;
@@ -49,6 +51,8 @@ pub use dice::{Dice, Range};
 pub use digest::Digest;
 pub use faults::{Fault, FaultPlan, FaultWish, Fired, Mix, PerFault, PlannedFault, Trigger};
 pub use known::KNOWN_BUGS;
+#[cfg(feature = "mutants")]
+pub use mutants::{Caught, Hunt, HuntingGround};
 pub use panics::all_quietly;
 pub use quiet::{quiet, quiet_4k, quiet_scenario, stormy_scenario};
 pub use reader::BadScenario;

@@ -307,13 +307,13 @@ impl<'a> Search<'a> {
         );
         // What only makes sense together: a stall and its end, a power loss and the power that comes back.
         let mut first = 0;
-        while first < self.loose() {
+        while first < self.loose() && !self.stopped {
             let mut second = first + 1;
-            while second < self.loose() {
+            while second < self.loose() && !self.stopped {
                 let mut plan = self.best.plan.clone();
                 plan.deeds.remove(second);
                 plan.deeds.remove(first);
-                if self.stopped || !self.attempt(plan) {
+                if !self.attempt(plan) {
                     second += 1;
                 }
             }

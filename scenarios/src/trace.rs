@@ -5,6 +5,7 @@
 //! leaselab trace 1                                         the format and its version
 //! scenario power-loss
 //! profile hardened
+//! mutant B04a                                              a mistake that was put in; mostly missing
 //! seed 17
 //! verdict violated I-EX                                    or: holds, or: asserted
 //! digest 0123456789abcdef                                  over everything that happened
@@ -29,6 +30,7 @@
 use crate::case::Case;
 use crate::scenario::{ProfileName, Scenario};
 use crate::simulate::{Outcome, Simulation, Verdict};
+use lease_core::mutants::Mutant;
 use model::history::Property;
 use model::limits::Budget;
 use model::setup::{ResourceIx, Setup};
@@ -47,6 +49,8 @@ pub struct Trace {
     pub scenario: Scenario,
     /// The profile.
     pub profile: ProfileName,
+    /// The mistake that was put into its hosts, if any.
+    pub mutant: Option<Mutant>,
     /// The seed that the world is built from.
     pub seed: u64,
     /// What the run came to.
@@ -207,6 +211,7 @@ impl<'a, S: Sink> Recorder<'a, S> {
             story: Vec::new(),
             scenario: case.scenario.clone(),
             profile: case.profile,
+            mutant: case.mutant,
             seed: case.seed,
             verdict: Claim::of(verdict),
             digest,
@@ -238,7 +243,7 @@ fn one_line(text: &str) -> String {
 impl Trace {
     /// The case that the trace is of: its world, before anything happened.
     pub fn case(&self) -> Case<'_> {
-        let mut case = Case::new(&self.scenario, self.profile, self.seed);
+        let mut case = Case::new(&self.scenario, self.profile, self.seed).with(self.mutant);
         case.limits = self.limits;
         case
     }
@@ -280,6 +285,9 @@ impl fmt::Display for Trace {
         writeln!(f, "leaselab trace {VERSION}")?;
         writeln!(f, "scenario {}", self.scenario.name)?;
         writeln!(f, "profile {}", self.profile)?;
+        if let Some(mutant) = self.mutant {
+            writeln!(f, "mutant {}", mutant.name())?;
+        }
         writeln!(f, "seed {}", self.seed)?;
         writeln!(f, "verdict {}", self.verdict)?;
         writeln!(f, "digest {:016x}", self.digest)?;
@@ -392,6 +400,7 @@ impl<'a> Parser<'a> {
         self.next += 1;
         let name = self.field("scenario", "a name", |text| (!text.is_empty()).then(|| text.to_owned()))?;
         let profile = self.field("profile", "sanlock_3_8_5 or hardened", |text| text.parse().ok())?;
+        let mutant = self.mutant()?;
         let seed = self.field("seed", "a number", |text| text.parse().ok())?;
         let claims = "holds, asserted or violated and a property";
         let verdict = self.field("verdict", claims, |text| match text {
@@ -408,14 +417,25 @@ impl<'a> Parser<'a> {
         let limits = self.field("limits", &limits, parse_limits)?;
         let scenario = self.scenario(&name)?;
 
-        let mut case = Case::new(&scenario, profile, seed);
+        let mut case = Case::new(&scenario, profile, seed).with(mutant);
         case.limits = limits;
         if let Err(what) = case.setup.check(&limits) {
             return Err(self.bad_at(limits_line, format!("limits that the scenario keeps: {what}")));
         }
         let setup = case.setup;
         let lines = self.body(&setup)?;
-        Ok(Trace { story, scenario, profile, seed, verdict, digest, actions, limits, lines, setup })
+        Ok(Trace { story, scenario, profile, mutant, seed, verdict, digest, actions, limits, lines, setup })
+    }
+
+    /// The mistake that was put in, if the trace is of one.
+    fn mutant(&mut self) -> Result<Option<Mutant>, BadTrace> {
+        if !self.peek().is_some_and(|line| line.starts_with("mutant ")) {
+            return Ok(None);
+        }
+        if !cfg!(feature = "mutants") {
+            return Err(self.bad("an engine as it is (this program was built without the feature mutants)"));
+        }
+        self.field("mutant", "the name of a mutant (leaselab list)", Mutant::from_name).map(Some)
     }
 
     /// One line of the head: a key and a value.

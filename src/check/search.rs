@@ -4,6 +4,7 @@ use crate::interrupt;
 use crate::misuse::Misuse;
 use crate::stopwatch::Stopwatch;
 use indicatif::{ProgressBar, ProgressStyle};
+use lease_core::mutants::Mutant;
 use model::checker::ballots::Ballots;
 use model::checker::plan::Plan;
 use model::checker::search::{Options, Order, Outcome, Path, Progress, Stop, explore, stuck};
@@ -31,6 +32,8 @@ pub(crate) struct Subject<'a> {
     /// The `[check]` part, perhaps without some reductions.
     pub(crate) plan: &'a CheckPlan,
     pub(crate) profile: ProfileName,
+    /// The mistake that is put into its hosts, if any.
+    pub(crate) mutant: Option<Mutant>,
 }
 
 /// How to search.
@@ -100,9 +103,9 @@ enum AnySpace {
 }
 
 fn with_space<R>(subject: &Subject<'_>, work: impl FnOnce(AnySpace, &Case<'_>) -> R) -> Result<R, Misuse> {
-    let Subject { scenario, plan, profile } = subject;
+    let Subject { scenario, plan, profile, mutant } = subject;
     // Nothing in a world is a range, so any seed is as good as another.
-    let case = Case::new(scenario, *profile, 0);
+    let case = Case::new(scenario, *profile, 0).with(*mutant);
     let bad = |what: String| Misuse::new(format_args!("{}: {what}", scenario.file));
     case.setup.check(&case.limits).map_err(bad)?;
     let setup = Arc::new(case.setup.clone());
@@ -117,7 +120,7 @@ fn with_space<R>(subject: &Subject<'_>, work: impl FnOnce(AnySpace, &Case<'_>) -
 }
 
 fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Case<'_>, manner: &Manner) -> Answer {
-    let Subject { scenario, plan, profile } = subject;
+    let Subject { scenario, plan, profile, mutant } = subject;
     let expected = scenario.expected(*profile);
     // What is looked for is found by the shortest path at once, and the same one each time.
     let looked_for = matches!(expected, Expected::Violated(_));
@@ -183,7 +186,7 @@ fn of_space<S: Space + 'static>(space: Arc<S>, subject: &Subject<'_>, case: &Cas
         generated_states: outcome.generated,
         bytes_per_state: bytes as f64 / outcome.unique.max(1) as f64,
         threads: options.threads,
-        expected_states: plan.unique(*profile).filter(|_| manner.as_written),
+        expected_states: plan.unique(*profile).filter(|_| manner.as_written && mutant.is_none()),
         collision_odds: 0.0,
         owning: Owners::new(&outcome.owning, labels),
         stuck_states,

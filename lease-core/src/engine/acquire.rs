@@ -14,6 +14,7 @@ use super::resource::Token;
 use super::shared::Others;
 use crate::Refusal;
 use crate::format::{DeltaLease, Geometry, HostBlock, Leader, ModeBlock, SectorKind};
+use crate::mutants::Mutant;
 use crate::numbers::{HostId, Lver, Mbal, Numbers, Second, Span, Stamp, Time, Visit};
 use crate::profile::{
     Config, ConvertUndo, FailingAcquire, OwnVote, OwnerIoTimeout, Profile, RegressedLeader, Retract, SharedFailure,
@@ -344,7 +345,7 @@ impl Acquire {
                         if best.is_some_and(|best| best.inp != self.token.host) {
                             cx.rare(Rare::AdoptedOther);
                         }
-                        let block = self.ballot().phase2(best, cx.now.second());
+                        let block = self.ballot().phase2(&cx.config.profile, best, cx.now.second());
                         let io = self.start_block_write(task, &block, cx);
                         self.step = Step::Phase2Write(io);
                         Ok(())
@@ -378,7 +379,7 @@ impl Acquire {
                     Ok(()) => {
                         let found = self.found().clone();
                         let (mode, num_hosts) = (self.terms.mode, self.terms.num_hosts);
-                        let mut leader = self.ballot().commit(&found, mode, cx.now.second());
+                        let mut leader = self.ballot().commit(&cx.config.profile, &found, mode, cx.now.second());
                         if num_hosts != 0 {
                             leader.num_hosts = num_hosts;
                         }
@@ -417,6 +418,10 @@ impl Acquire {
                     self.fail(why, cx)
                 }
             },
+            (Step::BackOff, None) if cx.config.mutated(Mutant::B26b) => {
+                let leader = self.found().clone();
+                self.check_leader(worker, lockspace, leader, cx)
+            }
             (Step::BackOff, None) => {
                 let io = self.start_leader_read(task, cx);
                 self.step = Step::Leader(io);
@@ -502,7 +507,7 @@ impl Acquire {
             }
         };
         match Geometry::from_leader(leader.sector_size, leader.flags) {
-            Ok(geometry) if geometry != self.token.geometry => {
+            Ok(geometry) if geometry != self.token.geometry && !cx.config.mutated(Mutant::B34) => {
                 cx.rare(Rare::GeometryRestart);
                 self.token.geometry = geometry;
                 self.look(task, cx);
@@ -516,17 +521,21 @@ impl Acquire {
         }
         let profile = cx.config.profile;
         let (lver, overruled) = ballot::version(&profile, &leader, &looked);
-        let mbal = ballot::first_mbal(looked.max_mbal, self.token.host, leader.max_hosts);
+        let mbal = ballot::first_mbal(&profile, looked.max_mbal, self.token.host, leader.max_hosts);
         let (me, generation) = (self.token.host, self.token.generation);
         let seen = self.ballot.take().map(|before| before.shared);
         let mut ballot = Ballot::new(me, generation, lver, mbal, looked.own, &profile);
         ballot.shared = seen.unwrap_or_default();
-        if self.converts.is_some() {
+        if self.converts.is_some() && !profile.mutated(Mutant::B02b) {
             ballot.mode = ModeBlock { flags: ModeBlock::SHARED, generation };
         }
         self.ballot = Some(ballot);
         self.balloted = false;
         self.found = Some(leader.clone());
+        if cx.config.mutated(Mutant::Null1) {
+            self.attempted = Some(leader);
+            return self.finish(None);
+        }
         let takeable = if overruled {
             cx.rare(Rare::LeaderOverruled);
             Some(Takeable::LeaderRegressed)
@@ -544,6 +553,10 @@ impl Acquire {
         }
         let Some(lockspace) = lockspace else { return self.fail(Refusal::AcquireLockspace, cx) };
         let wait = OwnerWait::new(lockspace, &leader, cx);
+        let believed_dead = || cx.now.second().since(wait.since) > cx.config.dead_age(wait.table_io_timeout);
+        if cx.config.mutated(Mutant::B64a) && believed_dead() {
+            return self.run(worker, Takeable::OwnerDead, true, cx);
+        }
         self.read_owner(task, Some(lockspace), wait, cx)
     }
 
@@ -595,7 +608,8 @@ impl Acquire {
                 if record.timestamp != stamp || wait.seen_alive_at_last_check {
                     return self.owner_alive(task, cx);
                 }
-                if cx.now.second().since(wait.since) > wait.dead_age(&record, &self.token, cx) {
+                let since = if cx.config.mutated(Mutant::B06) { Second(record.timestamp.0) } else { wait.since };
+                if cx.now.second().since(since) > wait.dead_age(&record, &self.token, cx) {
                     return self.run(worker, Takeable::OwnerDead, false, cx);
                 }
             }
@@ -615,7 +629,7 @@ impl Acquire {
 
     fn owner_alive(&mut self, worker: Task, cx: &mut Cx<'_>) -> Progress {
         let (owner, writer) = (self.found().owner_id, self.found().write_id);
-        if writer == owner {
+        if writer == owner || cx.config.mutated(Mutant::B51a) {
             return self.fail_or_retry(worker, Refusal::AcquireIdLive, cx);
         }
         let offset = self.token.place.offset + self.token.geometry.block_offset(owner);
@@ -658,7 +672,8 @@ impl Acquire {
         let next = self.ballot().lver;
         let (me, generation) = (self.token.host, self.token.generation);
         if leader.lver == next {
-            if (leader.owner_id, leader.owner_generation) != (me, generation) {
+            let mine = (leader.owner_id, leader.owner_generation) == (me, generation);
+            if !mine || cx.config.mutated(Mutant::B26d) {
                 cx.rare(Rare::VersionTaken);
                 self.found = Some(leader);
                 return self.fail_or_retry(task, Refusal::AcquireOwned, cx);
@@ -672,7 +687,8 @@ impl Acquire {
             }
             cx.rare(Rare::GivenUpVoteWon);
         }
-        if Some(&leader) != self.found.as_ref() {
+        let overlooked = if leader.lver > next { Mutant::B27a } else { Mutant::B27b };
+        if Some(&leader) != self.found.as_ref() && !cx.config.mutated(overlooked) {
             cx.rare(Rare::LeaderChangedBeforeBallot);
             cx.event(Event::Restarted { worker });
             self.look(task, cx);
@@ -688,6 +704,9 @@ impl Acquire {
         self.balloted = true;
         let io = self.start_block_write(task, &block, cx);
         self.step = Step::Phase1Write(io);
+        if profile.mutated(Mutant::B26h) && cx.io.give_up_all_of(task) {
+            self.step = Step::Phase1Read(self.start_ballot_read(task, cx));
+        }
         Ok(())
     }
 
@@ -760,7 +779,8 @@ impl Acquire {
                 let ballot = self.ballot.as_ref()?;
                 let undecided = ballot.own.lver > self.found.as_ref().map_or(Lver(0), |leader| leader.lver);
                 let open = ballot.may_be_chosen() && !decided_for_another && (undecided || self.retract);
-                open.then_some(HostBlock { flags: ballot.own.flags | HostBlock::RELEASED, ..ballot.own })
+                let released = if profile.mutated(Mutant::B51b4) { 0 } else { HostBlock::RELEASED };
+                open.then_some(HostBlock { flags: ballot.own.flags | released, ..ballot.own })
             }
         }
     }
@@ -774,8 +794,10 @@ impl OwnerWait {
                 && entry.last_live != Second::NEVER
                 && (entry.owner_id, entry.owner_generation) == (leader.owner_id, leader.owner_generation)
         });
+        let since = if cx.config.mutated(Mutant::B64b) { entry } else { about_this_instance };
+        let since = since.filter(|entry| entry.last_live != Second::NEVER);
         OwnerWait {
-            since: about_this_instance.map_or(cx.now.second(), |entry| entry.last_live),
+            since: since.map_or(cx.now.second(), |entry| entry.last_live),
             stamp: about_this_instance.map(|entry| entry.timestamp),
             seen: about_this_instance.cloned(),
             seen_alive_at_last_check: entry
@@ -867,6 +889,13 @@ impl Acquire {
         // A wait that was forgotten stays so.
         if self.found.is_none() {
             self.forget_wait();
+        }
+    }
+
+    /// The wall clock jumps ahead by so many seconds, and so does an age that is measured with it.
+    pub(super) fn wall_clock_stepped(&mut self, ahead: u64) {
+        if let Step::Owner(wait, _) | Step::Pause(wait, _) | Step::OwnerLeader(wait, _) = &mut self.step {
+            wait.since = Second(wait.since.0.saturating_sub(ahead));
         }
     }
 

@@ -11,6 +11,7 @@
 
 use crate::Refusal;
 use crate::format::{HostBlock, Leader, ModeBlock};
+use crate::mutants::Mutant;
 use crate::numbers::{Generation, HostId, Lver, Mbal, Second};
 use crate::profile::{DamagedBlock, OwnVote, Profile, RegressedLeader, SharedCount, Winner};
 use crate::seam::{Mode, ReadData};
@@ -26,11 +27,13 @@ pub(super) fn blocks(
     area: &ReadData,
     sector_size: u32,
     num_hosts: u64,
+    unchecked: bool,
 ) -> impl Iterator<Item = (RangeInclusive<u64>, Result<HostBlock, Refusal>)> {
     area.sectors(sector_size).filter(|(_, bytes)| !bytes.is_empty()).filter_map(move |(range, bytes)| {
         let first = range.start.max(FIRST_BLOCK) - FIRST_BLOCK + 1;
         let last = range.end.saturating_sub(FIRST_BLOCK).min(num_hosts);
-        (first <= last).then(|| (first..=last, HostBlock::read(&bytes)))
+        let block = || if unchecked { Ok(HostBlock::peek(&bytes).1) } else { HostBlock::read(&bytes) };
+        (first <= last).then(|| (first..=last, block()))
     })
 }
 
@@ -48,7 +51,7 @@ pub(super) struct Looked {
 /// Looks at all blocks. A damaged one fails the whole acquire (-214).
 pub(super) fn look(area: &ReadData, sector_size: u32, num_hosts: u64, me: HostId) -> Result<Looked, Refusal> {
     let mut looked = Looked::default();
-    for (hosts, block) in blocks(area, sector_size, num_hosts) {
+    for (hosts, block) in blocks(area, sector_size, num_hosts, false) {
         let block = block?;
         looked.max_mbal = looked.max_mbal.max(block.mbal);
         looked.max_lver = looked.max_lver.max(block.lver);
@@ -60,8 +63,11 @@ pub(super) fn look(area: &ReadData, sector_size: u32, num_hosts: u64, me: HostId
 }
 
 /// The first ballot number of an acquire: larger than any seen, and this host's by its residue.
-pub(super) fn first_mbal(max_mbal: Mbal, me: HostId, stride: u64) -> Mbal {
+pub(super) fn first_mbal(profile: &Profile, max_mbal: Mbal, me: HostId, stride: u64) -> Mbal {
     let Mbal(max) = max_mbal;
+    if profile.mutated(Mutant::B26a) {
+        return Mbal(max + 1);
+    }
     if max == 0 { Mbal(me.0) } else { Mbal(max - max % stride + stride + me.0) }
 }
 
@@ -131,11 +137,11 @@ impl Ballot {
 
     /// "It aborts the ballot if, for any d and q, it finds that disk[d][q].mbal > dblock[p].mbal." Besides, a block of a
     /// higher version means that this version is decided.
-    fn outbid(&self, block: &HostBlock) -> Result<(), Refusal> {
+    fn outbid(&self, block: &HostBlock, whatever_number: bool) -> Result<(), Refusal> {
         if block.lver > self.lver {
             return Err(Refusal::DblockLver);
         }
-        if block.mbal > self.mbal {
+        if block.mbal > self.mbal && !whatever_number {
             return Err(Refusal::DblockMbal);
         }
         Ok(())
@@ -162,7 +168,7 @@ impl Ballot {
         sector_size: u32,
         num_hosts: u64,
     ) -> Result<Option<HostBlock>, Refusal> {
-        for (hosts, block) in blocks(area, sector_size, num_hosts) {
+        for (hosts, block) in blocks(area, sector_size, num_hosts, profile.mutated(Mutant::B29a)) {
             if let Some(block) = Ballot::usable(profile, block)?
                 && block.mode.shared()
             {
@@ -170,16 +176,16 @@ impl Ballot {
             }
         }
         let mut best: Option<HostBlock> = None;
-        for (_, block) in blocks(area, sector_size, num_hosts) {
+        for (_, block) in blocks(area, sector_size, num_hosts, profile.mutated(Mutant::B29a)) {
             let Some(block) = Ballot::usable(profile, block)? else { continue };
-            if block.lver < self.lver {
+            if block.lver < self.lver && !profile.mutated(Mutant::B26e) {
                 continue;
             }
-            self.outbid(&block)?;
+            self.outbid(&block, profile.mutated(Mutant::B26f1))?;
             if block.inp == HostId::NONE || block.bal == Mbal(0) {
                 continue;
             }
-            if best.is_none_or(|best| block.bal > best.bal) {
+            if best.is_none_or(|best| block.bal > best.bal && !profile.mutated(Mutant::B26g)) {
                 best = Some(block);
             }
         }
@@ -187,12 +193,13 @@ impl Ballot {
     }
 
     /// Phase 2: "it sets bal to its ballot number and inp to the chosen value, and writes its block."
-    pub(super) fn phase2(&mut self, best: Option<HostBlock>, now: Second) -> HostBlock {
+    pub(super) fn phase2(&mut self, profile: &Profile, best: Option<HostBlock>, now: Second) -> HostBlock {
         let mine = HostBlock { inp: self.me, inp2: self.generation, inp3: now.stamp(), ..HostBlock::default() };
         let value = best.unwrap_or(mine);
         let same_as_before = (value.inp, value.inp2, value.inp3) == (self.own.inp, self.own.inp2, self.own.inp3);
         // What was released stays released for as long as the vote for it stands.
-        let flags = if self.voted_and_released && same_as_before { HostBlock::RELEASED } else { 0 };
+        let old = profile.mutated(Mutant::B51d);
+        let flags = if old || self.voted_and_released && same_as_before { HostBlock::RELEASED } else { 0 };
         self.own = HostBlock {
             mbal: self.mbal,
             bal: self.mbal,
@@ -214,22 +221,23 @@ impl Ballot {
         sector_size: u32,
         num_hosts: u64,
     ) -> Result<(), Refusal> {
-        for (_, block) in blocks(area, sector_size, num_hosts) {
+        for (_, block) in blocks(area, sector_size, num_hosts, profile.mutated(Mutant::B29b)) {
             let Some(block) = Ballot::usable(profile, block)? else { continue };
             if block.lver >= self.lver {
-                self.outbid(&block)?;
+                self.outbid(&block, profile.mutated(Mutant::B26f2))?;
             }
         }
         Ok(())
     }
 
     /// The leader that records the outcome (paxos-lease §5).
-    pub(super) fn commit(&self, found: &Leader, mode: Mode, now: Second) -> Leader {
+    pub(super) fn commit(&self, profile: &Profile, found: &Leader, mode: Mode, now: Second) -> Leader {
+        let of = |mutant: Mutant| profile.mutated(mutant);
         let mut leader = Leader {
-            lver: self.own.lver,
-            owner_id: self.own.inp,
-            owner_generation: self.own.inp2,
-            timestamp: self.own.inp3,
+            lver: if of(Mutant::B26c4) { found.lver.next() } else { self.own.lver },
+            owner_id: if of(Mutant::B26c1) { self.me } else { self.own.inp },
+            owner_generation: if of(Mutant::B26c2) { self.generation } else { self.own.inp2 },
+            timestamp: if of(Mutant::B26c3) { now.stamp() } else { self.own.inp3 },
             write_id: self.me,
             write_generation: self.generation,
             write_timestamp: now.stamp(),
@@ -246,11 +254,14 @@ impl Ballot {
 
     /// Whose value a committed leader names.
     pub(super) fn judge(&self, profile: &Profile, leader: &Leader) -> Verdict {
+        if profile.mutated(Mutant::B01a) {
+            return Verdict::Mine;
+        }
         if leader.owner_id != self.me {
             return Verdict::Other;
         }
         let same_instance = leader.owner_generation == self.generation;
-        if profile.winner == Winner::Instance && !same_instance {
+        if profile.winner == Winner::Instance && !same_instance && !profile.mutated(Mutant::B01b) {
             return Verdict::MineButOver;
         }
         if self.voted_and_released && same_instance && self.own.released() {

@@ -5,6 +5,7 @@
 
 use crate::Refusal;
 use crate::format::{Sector, SectorKind};
+use crate::mutants::Mutant;
 use crate::numbers::{Numbers, Span, Time, Visit};
 use crate::profile::{Config, OutstandingWrite};
 use crate::seam::{DiskId, Event, IoResult, LsId, Output, Outputs, Rare, ReadData, Slot, Task};
@@ -65,6 +66,21 @@ impl Op {
 
     pub(crate) fn write(disk: DiskId, offset: u64, length: u64, kind: SectorKind, bytes: Arc<[u8]>) -> Op {
         Op { disk, offset, length, bytes: Some((kind, bytes)), after_writes_to: Some(offset) }
+    }
+}
+
+impl Op {
+    /// The checksum as it comes out where its bytes are put in order only afterwards.
+    fn summed_too_early(mut self) -> Op {
+        if let Some((kind, bytes)) = &mut self.bytes {
+            let at = if matches!(kind, SectorKind::HostBlock(_)) { 48 } else { 168 };
+            let mut wrong = bytes.to_vec();
+            if let Some(sum) = wrong.get_mut(at..at + 4) {
+                sum.reverse();
+            }
+            *bytes = wrong.into();
+        }
+        self
     }
 }
 
@@ -182,6 +198,16 @@ impl Io {
         place.is_some_and(|io| io.abandoned)
     }
 
+    /// A task has no use any more for what it waits for. Tells whether there was anything.
+    pub(crate) fn give_up_all_of(&mut self, task: Task) -> bool {
+        let mut any = false;
+        for io in self.slots.iter_mut().flatten().filter(|io| io.task == task && !io.abandoned) {
+            io.abandoned = true;
+            any = true;
+        }
+        any
+    }
+
     /// Free slots behind the last that is taken leave no trace.
     pub(crate) fn forget_free_slots(&mut self) {
         while self.slots.last().is_some_and(Option::is_none) {
@@ -213,6 +239,7 @@ impl Io {
 impl Cx<'_> {
     /// Starts an I/O for `task` and wakes the task at its deadline.
     pub(crate) fn start(&mut self, task: Task, op: Op, timeout: Span) -> Running {
+        let op = if self.config.mutated(Mutant::B76) { op.summed_too_early() } else { op };
         let deadline = self.now.after(timeout);
         self.wake_at(task, deadline);
         match self.io.may_issue(task, &op, self.config) {

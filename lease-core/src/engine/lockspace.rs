@@ -9,8 +9,9 @@ use super::io::{Cx, Ended, Op, Running, thread_of};
 use super::observe::Table;
 use crate::Refusal;
 use crate::format::{Bitmap, DeltaLease, Geometry, HostEvent, Name, SectorKind, magic};
+use crate::mutants::Mutant;
 use crate::numbers::{Generation, HostId, Second, Span, Time};
-use crate::profile::{AbortedJoin, LateAnswer, LateConfirmation, LateFree, LostHostId, Rejoin, RenewalAge};
+use crate::profile::{AbortedJoin, Config, LateAnswer, LateConfirmation, LateFree, LostHostId, Rejoin, RenewalAge};
 use crate::seam::{Event, LsId, Output, Place, Rare, ReadData, Slot, WatchdogAnswer, WatchdogMessage};
 
 /// How often a thread looks whether it is to stop, and the daemon whether a join or a removal is done.
@@ -206,6 +207,11 @@ impl Lockspace {
         self.list == List::Spaces && !self.killing
     }
 
+    /// Whether acquires in it are admitted.
+    pub(super) fn admits(&self, config: &Config) -> bool {
+        self.usable() || self.list == List::Spaces && config.mutated(Mutant::B37c)
+    }
+
     /// Whether nothing is granted in it any more.
     pub(super) fn ends(&self) -> bool {
         self.killing || self.list == List::Rem
@@ -227,6 +233,10 @@ impl Lockspace {
         let interruptible = matches!(self.thread, Thread::Sleeping | Thread::WaitHeld { .. } | Thread::Confirm { .. });
         if interruptible {
             cx.wake_within(thread_of(id), cx.now, cx.now.after(POLL));
+        }
+        if cx.config.mutated(Mutant::B33) && matches!(self.thread, Thread::WriteRecord { .. }) {
+            cx.io.give_up_all_of(thread_of(id));
+            self.thread = Thread::Freeing(self.start_free_write(id, self.record.clone(), cx));
         }
     }
 
@@ -261,6 +271,7 @@ impl Lockspace {
             return match cx.given_up(&running) {
                 Some(why) => {
                     if matches!(self.thread, Thread::ReadArea { .. })
+                        && !cx.config.mutated(Mutant::B69a)
                         && let Some(slot) = running.slot()
                     {
                         self.late_read = Some((slot, None));
@@ -272,7 +283,7 @@ impl Lockspace {
         }
         match &self.thread {
             Thread::WaitHeld { first, until } => {
-                if self.stop {
+                if self.stop && !cx.config.mutated(Mutant::B61) {
                     return self.join_failed(id, Refusal::Aborted, cx);
                 }
                 if cx.now < *until {
@@ -300,7 +311,7 @@ impl Lockspace {
             }
             Thread::Sleeping if self.stop => self.leave(id, cx),
             Thread::Sleeping => self.renew(id, cx),
-            Thread::Reaping { until, .. } if cx.now >= *until => {
+            Thread::Reaping { until, .. } if cx.now >= *until && !cx.config.mutated(Mutant::B69b) => {
                 cx.rare(Rare::LateReadGivenUp);
                 self.late_read = None;
                 self.read_area(id, cx);
@@ -418,7 +429,8 @@ impl Lockspace {
                         self.last_success = second;
                         let timestamp = self.record.timestamp;
                         cx.event(Event::Renewed { lockspace: id, timestamp, read, write: cx.now.since(since) });
-                        if !self.stop && cx.config.parameters.use_watchdog {
+                        let unlinked = self.stop && !cx.config.mutated(Mutant::B66);
+                        if !unlinked && cx.config.parameters.use_watchdog {
                             let message = WatchdogMessage::TestLive { renewal: second, expire: self.expire(cx) };
                             cx.out.push(Output::Watchdog { lockspace: id, message });
                         }
@@ -547,11 +559,11 @@ impl Lockspace {
     fn start_own_write(&self, id: LsId, record: &DeltaLease, timeout: Span, cx: &mut Cx<'_>) -> Running {
         let (offset, length) = (self.own_offset(), u64::from(self.geometry.sector()));
         let bytes = record.sector(&Bitmap::EMPTY);
-        cx.start(
-            thread_of(id),
-            Op::write(self.place.disk, offset, length, SectorKind::Delta(self.host_id), bytes),
-            timeout,
-        )
+        let mut op = Op::write(self.place.disk, offset, length, SectorKind::Delta(self.host_id), bytes);
+        if cx.config.mutated(Mutant::B33) {
+            op.after_writes_to = None;
+        }
+        cx.start(thread_of(id), op, timeout)
     }
 
     fn start_free_write(&self, id: LsId, record: DeltaLease, cx: &mut Cx<'_>) -> Running {
@@ -608,6 +620,7 @@ impl Lockspace {
     /// A join ends after its write was issued: "nothing undoes it" in 3.8.5.
     fn abort_written(&mut self, id: LsId, record: DeltaLease, second: Second, why: Refusal, cx: &mut Cx<'_>) -> After {
         match cx.config.profile.aborted_join {
+            _ if cx.config.mutated(Mutant::L15) => self.join_failed(id, why, cx),
             AbortedJoin::LeftOwned => self.join_failed(id, why, cx),
             AbortedJoin::SetFree => {
                 let io = self.start_own_read(id, cx);
@@ -738,14 +751,17 @@ impl Lockspace {
     }
 
     fn verify_and_write(&mut self, id: LsId, data: ReadData, since: Time, cx: &mut Cx<'_>) -> After {
-        let verified = self.verify_own(&data);
+        let verified = match cx.config.mutated(Mutant::B12) {
+            true => Ok(self.record.clone()),
+            false => self.verify_own(&data, cx),
+        };
         // "The data will be given to the observer, whatever happens next."
         self.image = Some(data);
         let found = match verified {
             Ok(found) => found,
             Err(why) => return self.renewal_failed(id, why, cx),
         };
-        if self.renewal_too_old(cx) {
+        if self.renewal_too_old(cx) && !cx.config.mutated(Mutant::B69b) {
             cx.rare(Rare::RenewalTooOld);
             return self.renewal_failed(id, Refusal::Aborted, cx);
         }
@@ -754,6 +770,11 @@ impl Lockspace {
         }
         // The stamp is taken before the write is submitted: whoever counts from it errs on the safe side (SA10).
         let second = cx.now.second();
+        if cx.config.mutated(Mutant::B13) {
+            self.last_success = second;
+            let message = WatchdogMessage::TestLive { renewal: second, expire: self.expire(cx) };
+            cx.out.push(Output::Watchdog { lockspace: id, message });
+        }
         let record = DeltaLease {
             timestamp: second.stamp(),
             io_timeout: (self.io_timeout & 0xff) as u16,
@@ -769,7 +790,7 @@ impl Lockspace {
         After::Nothing
     }
 
-    fn verify_own(&self, data: &ReadData) -> Result<DeltaLease, Refusal> {
+    fn verify_own(&self, data: &ReadData, cx: &Cx<'_>) -> Result<DeltaLease, Refusal> {
         let bytes = data.sector_at(self.host_id.0 - 1, self.geometry.sector());
         let found = DeltaLease::read(&bytes, &self.name)?;
         let mine = &self.record;
@@ -779,7 +800,7 @@ impl Lockspace {
             return Err(Refusal::RenewOwner);
         }
         // After a failed write either the old or the new stamp may stand there.
-        if self.renewed && found != *mine {
+        if (self.renewed || cx.config.mutated(Mutant::B71b)) && found != *mine {
             return Err(Refusal::RenewDiff);
         }
         Ok(found)
@@ -797,7 +818,7 @@ impl Lockspace {
                 | Refusal::LeaderLockspace
                 | Refusal::LeaderChecksum
         );
-        if lost && self.corrupt.is_none() {
+        if lost && self.corrupt.is_none() && !cx.config.mutated(Mutant::B71a) {
             cx.rare(Rare::HostIdLost);
             self.corrupt = Some(why);
         }
@@ -821,7 +842,8 @@ impl Lockspace {
 
     fn drain(&mut self, id: LsId, released: bool, cx: &mut Cx<'_>) -> After {
         if cx.io.any_of(thread_of(id)) {
-            let until = cx.now.after(DRAIN);
+            let patience = if cx.config.mutated(Mutant::B62) { Span::from_secs(1 << 40) } else { DRAIN };
+            let until = cx.now.after(patience);
             cx.wake_at(thread_of(id), until);
             self.thread = Thread::Draining { released, until };
             After::Nothing

@@ -41,7 +41,8 @@ use self::resource::{Holder, Key, Let, Resources, Token};
 use self::shared::{Downgrade, Downgraded};
 use crate::Refusal;
 use crate::format::Name;
-use crate::numbers::{HostId, Numbers, Span, Time, Visit};
+use crate::mutants::Mutant;
+use crate::numbers::{HostId, Lver, Numbers, Span, Time, Visit};
 use crate::profile::{ClientGone, Config, Grant, LocalHolders, LvbPlace, OrphanOnly};
 use crate::seam::{
     Answer, ClientId, Event, Holding, Input, LastLife, LsId, Mode, Orphan, Output, Outputs, Place, Rare, Request,
@@ -149,6 +150,10 @@ impl Engine {
                     self.run(now, task, Stimulus::Io(ended), out);
                     self.issue_waiting(now, out);
                 }
+                Routed::Late(task, _, ended) if self.config.mutated(Mutant::B32) && self.io.give_up_all_of(task) => {
+                    self.run(now, task, Stimulus::Io(ended), out);
+                    self.issue_waiting(now, out);
+                }
                 Routed::Late(task, slot, ended) => {
                     self.late(now, task, slot, ended, out);
                     self.issue_waiting(now, out);
@@ -156,6 +161,7 @@ impl Engine {
             },
             Input::Wake { task } => self.run(now, task, Stimulus::Woken, out),
             Input::HungUp { client } => match self.config.profile.client_gone {
+                _ if self.config.mutated(Mutant::B15) => self.client_gone(now, client, out),
                 ClientGone::HungUp => self.client_gone(now, client, out),
                 ClientGone::Exited => {
                     if let Some(client) = self.clients.get_mut(&client) {
@@ -172,6 +178,24 @@ impl Engine {
         }
         let Engine { lockspaces, main, config, io, .. } = self;
         main.ask(lockspaces, &mut Cx { now, config, io, out });
+    }
+
+    /// The wall clock was stepped, which means nothing to an engine without a mistake. How far is not known out here;
+    /// an hour in the direction that does harm will do.
+    pub fn wall_clock_stepped(&mut self) {
+        const HOUR: u64 = 3_600;
+        for command in self.workers.iter_mut().flatten() {
+            if let Command::Acquire(acquire) = command
+                && self.config.mutated(Mutant::B07a)
+            {
+                acquire.wall_clock_stepped(HOUR);
+            }
+        }
+        for lockspace in self.lockspaces.iter_mut().flatten() {
+            if self.config.mutated(Mutant::B07b) {
+                lockspace.last_success = lockspace.last_success.after(HOUR);
+            }
+        }
     }
 
     /// What clients hold.
@@ -336,7 +360,11 @@ impl Engine {
             return Err(Refusal::Busy);
         }
         let held = self.holdings().filter(|(holder, _)| *holder == client);
-        Ok(Answer::Held(held.map(|(_, holding)| holding).collect()))
+        let told = |holding: Holding| match self.config.mutated(Mutant::B46) {
+            true => Holding { lver: Lver(0), ..holding },
+            false => holding,
+        };
+        Ok(Answer::Held(held.map(|(_, holding)| told(holding)).collect()))
     }
 
     fn set_lvb(&mut self, client: ClientId, key: &Key, value: &Arc<[u8]>) -> Result<(), Refusal> {
@@ -517,9 +545,10 @@ impl Engine {
         terms: Terms,
         out: &mut Outputs,
     ) -> Began {
-        let usable = self.find_lockspace(&key.0).filter(|found| self.lockspace(*found).usable());
+        let usable = self.find_lockspace(&key.0).filter(|found| self.lockspace(*found).admits(&self.config));
         let Some(found) = usable else { return Began::Answered(Err(Refusal::LockspaceFailing)) };
-        if let Some(lver) = self.resources.joins(Holder { client, persistent: terms.persistent }, &key, &terms) {
+        let joining = Holder { client, persistent: terms.persistent };
+        if let Some(lver) = self.resources.joins(joining, &key, &terms, &self.config.profile) {
             let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
             cx.rare(if terms.orphan == Orphan::Refused { Rare::SharedLocally } else { Rare::OrphanAdopted });
             return Began::Answered(Ok(Answer::Acquired { lver }));
@@ -590,7 +619,7 @@ impl Engine {
                 Command::Acquire(acquire)
             }
             Mode::Shared => {
-                let mut downgrade = Box::new(Downgrade::new(id, client, &won));
+                let mut downgrade = Box::new(Downgrade::new(id, client, &won, &cx.config.profile));
                 downgrade.start(Task::Worker(worker), cx);
                 Command::Downgrade(downgrade)
             }
@@ -620,7 +649,7 @@ impl Engine {
             self.resources.forget(key);
             return Began::Answered(Ok(Answer::Done));
         }
-        let mut release = Box::new(won.release());
+        let mut release = Box::new(won.release(&self.config.profile));
         release.start(Task::Worker(worker), &mut Cx { now, config: &self.config, io: &mut self.io, out });
         Began::Running(Command::Release { id, client: Some(client), release })
     }
@@ -662,7 +691,8 @@ impl Engine {
                 }
             }
             Command::Acquire(mut acquire) => {
-                let alive = lives(&self.lockspaces, &self.config, &acquire.token);
+                let unseen = self.config.mutated(Mutant::B38a);
+                let alive = unseen || lives(&self.lockspaces, &self.config, &acquire.token);
                 let lockspace = self.lockspaces[usize::from(acquire.token.lockspace.0)].as_ref();
                 let lockspace = lockspace.filter(|ls| ls.name == acquire.token.key.0 && ls.list == List::Spaces);
                 let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
@@ -819,7 +849,7 @@ impl Engine {
 
     fn release_or_forget(&mut self, now: Time, won: Won, out: &mut Outputs) {
         if self.lives(&won.token) {
-            self.go_on_in_background(now, won.release(), out);
+            self.go_on_in_background(now, won.release(&self.config.profile), out);
         } else {
             self.resources.forget(&won.token.key);
         }
@@ -837,8 +867,8 @@ impl Engine {
         }
         let result = match finished {
             Finished::Won(won) => {
-                let lives = self.grantable(now, &won.token);
-                if lives && !client_gone {
+                let lives = self.grantable(now, &won.token) || self.config.mutated(Mutant::B38a);
+                if lives && (!client_gone || self.config.mutated(Mutant::B38b)) {
                     let lver = won.lver();
                     self.resources.granted(Holder { client, persistent: terms.persistent }, won);
                     Ok(Answer::Acquired { lver })
@@ -882,7 +912,10 @@ impl Engine {
 
     // The resource thread.
 
-    fn go_on_in_background(&mut self, now: Time, release: Release, out: &mut Outputs) {
+    fn go_on_in_background(&mut self, now: Time, mut release: Release, out: &mut Outputs) {
+        if self.config.mutated(Mutant::B51b5) {
+            release.unflag();
+        }
         let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
         cx.rare(Rare::BackgroundRelease);
         self.background.waiting.push((now, 0, release));
@@ -1010,7 +1043,7 @@ fn lives(lockspaces: &[Option<Lockspace>], config: &Config, token: &Token) -> bo
     let lockspace = lockspaces.get(usize::from(token.lockspace.0)).and_then(Option::as_ref);
     lockspace.is_some_and(|ls| {
         let same_instance = config.profile.grant == Grant::Listed || ls.generation == token.generation;
-        ls.usable() && ls.name == token.key.0 && ls.host_id == token.host && same_instance
+        ls.admits(config) && ls.name == token.key.0 && ls.host_id == token.host && same_instance
     })
 }
 

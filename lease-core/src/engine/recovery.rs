@@ -5,6 +5,7 @@
 use super::io::Cx;
 use super::lockspace::{List, Lockspace};
 use super::resource::Resources;
+use crate::mutants::Mutant;
 use crate::numbers::{Numbers, Second, Span, Time, Visit};
 use crate::profile::LostHostId;
 use crate::seam::{ClientId, Event, LsId, Output, Rare, Signal, Task};
@@ -112,7 +113,7 @@ pub(super) fn check(
         return;
     }
     if lockspace.killing {
-        if users(id, resources).next().is_none() {
+        if users(id, resources).next().is_none() || cx.config.mutated(Mutant::B45a) {
             lockspace.list = List::Rem;
             lockspace.disarm(id, cx);
             cx.event(Event::Cleared { lockspace: id });
@@ -159,14 +160,23 @@ fn kill_users(
         now < lockspace.last_success.after(parameters.failure_age(lockspace.io_timeout) + parameters.kill_grace);
     let lost_at_once = lockspace.corrupt.is_some() && cx.config.profile.lost_host_id == LostHostId::KillAtOnce;
     let signal = if lockspace.removal || lost_at_once || !in_grace { Signal::Kill } else { Signal::Term };
-    for client in users(id, resources) {
+    let counted = cx.config.mutated(Mutant::B47) || cx.config.mutated(Mutant::B70);
+    let skipped = if cx.config.mutated(Mutant::B37a) { users(id, resources).last() } else { None };
+    for client in users(id, resources).filter(|client| Some(*client) != skipped) {
         let state = clients.entry(client).or_default();
-        if state.signals >= parameters.kill_limit || state.last_signal == now {
+        let already = state.last_signal == now && !cx.config.mutated(Mutant::B70);
+        if state.signals >= parameters.kill_limit || already {
             if state.last_signal != now {
                 cx.rare(Rare::KillLimit);
             }
             continue;
         }
+        let signal = match signal {
+            _ if cx.config.mutated(Mutant::B37b) => Signal::Term,
+            _ if counted && u64::from(state.signals) < parameters.kill_grace => Signal::Term,
+            _ if counted => Signal::Kill,
+            signal => signal,
+        };
         if signal == Signal::Kill && !lockspace.removal {
             cx.rare(if lost_at_once { Rare::KilledAtOnce } else { Rare::GraceOver });
         }

@@ -9,6 +9,7 @@ use super::io::{Cx, Ended, Op, Running};
 use super::resource::Token;
 use crate::Refusal;
 use crate::format::{HostBlock, Leader, SectorKind};
+use crate::mutants::Mutant;
 use crate::numbers::{Lver, Numbers, Span, Stamp, Visit};
 use crate::profile::ReleaseRetry;
 use crate::seam::{Mode, Rare, Task};
@@ -91,6 +92,13 @@ impl Release {
         self.last.as_ref().map_or(Lver(0), |last| last.lver)
     }
 
+    /// The own block will not say RELEASED.
+    pub(super) fn unflag(&mut self) {
+        if let Some(block) = &mut self.block {
+            block.flags &= !HostBlock::RELEASED;
+        }
+    }
+
     /// The I/O that it waits for.
     pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
         match &mut self.step {
@@ -113,6 +121,7 @@ impl Release {
 
     fn write_block(&self, task: Task, cx: &mut Cx<'_>) -> Step {
         match &self.block {
+            Some(_) if cx.config.mutated(Mutant::B04c) => self.read_leader(task, cx),
             Some(block) => {
                 let offset = self.token.block_offset();
                 let op = Op::write(
@@ -158,6 +167,7 @@ impl Release {
             },
             Step::Block(_) => match ended {
                 Err(why) if retried(why, cx) || self.strict => Some(Released::Again(why)),
+                ended if cx.config.mutated(Mutant::B04c) => Some(Released::Done(ended.map(|_| ()))),
                 Ok(_) if !self.frees => Some(Released::Done(Ok(()))),
                 Err(why) if !self.frees => Some(Released::Done(Err(why))),
                 // "Failure ignored."
@@ -184,7 +194,7 @@ impl Release {
                     }
                     Ok(None) => {
                         cx.rare(Rare::ReleasedByFlagAlone);
-                        Some(Released::Done(Ok(())))
+                        self.over(task, cx)
                     }
                     Err(why) => {
                         cx.rare(Rare::ReleaseOvertaken);
@@ -192,14 +202,27 @@ impl Release {
                     }
                 }
             }
-            Step::Free(_) => Some(match ended {
-                Ok(_) => Released::Done(Ok(())),
+            Step::Free(_) => match ended {
+                Ok(_) => self.over(task, cx),
                 Err(why) => {
                     cx.rare(Rare::FreeUnknown);
-                    if retried(why, cx) { Released::Again(why) } else { Released::Done(Err(why)) }
+                    Some(if retried(why, cx) { Released::Again(why) } else { Released::Done(Err(why)) })
                 }
-            }),
+            },
             Step::Idle => unreachable!("an idle release waits for no I/O"),
+        }
+    }
+
+    /// The leader is as it should be, and with that everything.
+    fn over(&mut self, task: Task, cx: &mut Cx<'_>) -> Option<Released> {
+        match self.block.take_if(|_| cx.config.mutated(Mutant::B04c)) {
+            Some(block) => {
+                let (offset, kind) = (self.token.block_offset(), self.token.block_kind());
+                let op = Op::write(self.token.place.disk, offset, self.token.sector(), kind, block.sector());
+                self.step = Step::Block(cx.start(task, op, self.timeout()));
+                None
+            }
+            None => Some(Released::Done(Ok(()))),
         }
     }
 
@@ -207,7 +230,7 @@ impl Release {
     fn freed(&self, leader: Leader, cx: &Cx<'_>) -> Result<Option<Leader>, Refusal> {
         let Token { host, generation, .. } = self.token;
         // "leader NOT written (the RELEASED flag alone releases it)"
-        if leader.write_id != host {
+        if leader.write_id != host && !cx.config.mutated(Mutant::B04b) {
             return Ok(None);
         }
         let last = self.last.as_ref().unwrap_or(&leader);

@@ -4,7 +4,9 @@ use super::acquire::Won;
 use super::release::Release;
 use crate::Refusal;
 use crate::format::{Geometry, HostBlock, Leader, ModeBlock, Name, SectorKind};
+use crate::mutants::Mutant;
 use crate::numbers::{Generation, HostId, Lver, Numbers, Span, Visit};
+use crate::profile::Profile;
 use crate::seam::{ClientId, LsId, Mode, Orphan, Place, ReadData, Terms};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -105,7 +107,7 @@ impl Resources {
     }
 
     /// Lets a client share what this host holds already, or adopt what another client left behind; neither takes I/O.
-    pub(super) fn joins(&mut self, holder: Holder, key: &Key, terms: &Terms) -> Option<Lver> {
+    pub(super) fn joins(&mut self, holder: Holder, key: &Key, terms: &Terms, profile: &Profile) -> Option<Lver> {
         let Some(Resource::Held(hold)) = self.0.get_mut(key) else { return None };
         let orphan = hold.holders.is_empty();
         let may = match terms.orphan {
@@ -117,7 +119,9 @@ impl Resources {
         if hold.converting || hold.won.mode != terms.mode || !may || known {
             return None;
         }
-        hold.holders.push(holder);
+        if !profile.mutated(Mutant::B58) {
+            hold.holders.push(holder);
+        }
         Some(hold.won.lver())
     }
 
@@ -253,8 +257,19 @@ impl Won {
     }
 
     /// Gives it back.
-    pub(super) fn release(self) -> Release {
-        let block = Some(self.released_block());
+    pub(super) fn release(self, profile: &Profile) -> Release {
+        let mut block = self.released_block();
+        let unflagged = if self.mode == Mode::Shared { Mutant::B51b2 } else { Mutant::B51b1 };
+        if profile.mutated(unflagged) {
+            block.flags &= !HostBlock::RELEASED;
+        }
+        if profile.mutated(Mutant::B02c) {
+            block.mode = self.block.mode;
+        }
+        if profile.mutated(Mutant::B04a) {
+            block = HostBlock { flags: block.flags, ..HostBlock::default() };
+        }
+        let block = Some(block);
         match self.mode {
             Mode::Exclusive => {
                 let dirty = self.lvb.filter(|lvb| lvb.dirty).map(|lvb| lvb.value);

@@ -12,6 +12,7 @@ use super::observe::Table;
 use super::release::{Release, Released};
 use crate::Refusal;
 use crate::format::{DeltaLease, HostBlock, Leader, ModeBlock, SectorKind, trimmed};
+use crate::mutants::Mutant;
 use crate::numbers::{Generation, HostId, Numbers, Second, Span, Time, Visit};
 use crate::profile::{Config, ConvertDown, ConvertUndo, DeadShared, FailedConvert, LvbRead, Profile, SharedLiveness};
 use crate::seam::{ClientId, Mode, Rare, RequestId, Task};
@@ -59,7 +60,10 @@ impl Acquire {
         if self.terms.mode == Mode::Shared {
             let (generation, own) = (self.token.generation, self.ballot().own);
             let mode = ModeBlock { flags: ModeBlock::SHARED, generation };
-            let block = HostBlock { flags: own.flags | HostBlock::RELEASED, mode, ..own };
+            let mut block = HostBlock { flags: own.flags | HostBlock::RELEASED, mode, ..own };
+            if cx.config.mutated(Mutant::B03a) {
+                block = HostBlock { flags: block.flags, mode, ..HostBlock::default() };
+            }
             self.ballot().own = block;
             let io = self.start_block_write(worker, &block, cx);
             self.step = Step::Share(io);
@@ -203,7 +207,9 @@ impl Acquire {
         if self.converts.is_none() {
             return self.read_lvb(worker, cx);
         }
-        let block = HostBlock { flags: 0, mode: ModeBlock::default(), ..self.ballot().own };
+        let own = self.ballot().own;
+        let mode = if cx.config.mutated(Mutant::B02c) { own.mode } else { ModeBlock::default() };
+        let block = HostBlock { flags: 0, mode, ..own };
         self.ballot().own = block;
         let io = self.start_block_write(worker, &block, cx);
         self.step = Step::Unshare(io);
@@ -215,9 +221,10 @@ impl Acquire {
     /// SHARED was written into the own block.
     pub(super) fn shared(&mut self, worker: Task, ended: Ended, cx: &mut Cx<'_>) -> Progress {
         if let Err(why) = ended {
-            return self.unshare(why);
+            return self.unshare(why, cx);
         }
-        let mut release = Box::new(Release::new(self.token.clone(), None, self.attempted.clone()));
+        let wiped = cx.config.mutated(Mutant::B02a).then(HostBlock::default);
+        let mut release = Box::new(Release::new(self.token.clone(), wiped, self.attempted.clone()));
         release.start(worker, cx);
         self.step = Step::ShareFree(release);
         Ok(())
@@ -236,19 +243,26 @@ impl Acquire {
                 Ok(())
             }
             Some(Released::Done(Ok(()))) => self.read_lvb(worker, cx),
-            Some(Released::Done(Err(why)) | Released::Again(why)) => self.unshare(why),
+            Some(Released::Done(Err(why)) | Released::Again(why)) => self.unshare(why, cx),
         }
     }
 
-    fn unshare(&mut self, why: Refusal) -> Progress {
-        let block = HostBlock { mode: ModeBlock::default(), ..self.ballot().own };
+    fn unshare(&mut self, why: Refusal, cx: &Cx<'_>) -> Progress {
+        if cx.config.mutated(Mutant::B56b) {
+            return Err(Finished::Refused(why));
+        }
+        let mut block = HostBlock { mode: ModeBlock::default(), ..self.ballot().own };
+        if cx.config.mutated(Mutant::B51b3) {
+            block.flags &= !HostBlock::RELEASED;
+        }
         let release = Release::new(self.token.clone(), Some(block), self.attempted.take());
         Err(Finished::Retracting(why, Box::new(release)))
     }
 
     /// Fails because another host has the lease; but a shared acquire tries again if that is only for the moment.
     pub(super) fn fail_or_retry(&mut self, worker: Task, why: Refusal, cx: &mut Cx<'_>) -> Progress {
-        if self.terms.mode != Mode::Shared || !self.found().short_hold() {
+        let gives_up = cx.config.mutated(Mutant::B56a);
+        if self.terms.mode != Mode::Shared || !self.found().short_hold() || gives_up {
             return self.fail(why, cx);
         }
         if self.shared_retries >= cx.config.parameters.shared_retries {
@@ -279,7 +293,7 @@ impl Acquire {
         if let (Err(why), LvbRead::Required) = (&ended, cx.config.profile.lvb_read) {
             return match self.terms.mode {
                 Mode::Exclusive => self.give_back(*why, cx),
-                Mode::Shared => self.unshare(*why),
+                Mode::Shared => self.unshare(*why, cx),
             };
         }
         let size = self.token.geometry.sector();
@@ -287,7 +301,7 @@ impl Acquire {
         self.finish(Some(Lvb { value, dirty: false }))
     }
 
-    fn finish(&mut self, lvb: Option<Lvb>) -> Progress {
+    pub(super) fn finish(&mut self, lvb: Option<Lvb>) -> Progress {
         let block = self.ballot().own;
         let lvb = match &mut self.converts {
             Some(shared) => shared.lvb.take(),
@@ -384,9 +398,10 @@ pub(super) enum Downgraded {
 }
 
 impl Downgrade {
-    pub(super) fn new(request: RequestId, client: ClientId, won: &Won) -> Downgrade {
+    pub(super) fn new(request: RequestId, client: ClientId, won: &Won, profile: &Profile) -> Downgrade {
         let mode = ModeBlock { flags: ModeBlock::SHARED, generation: won.token.generation };
-        let block = HostBlock { flags: won.block.flags | HostBlock::RELEASED, mode, ..won.block };
+        let before = if profile.mutated(Mutant::B03b) { HostBlock::default() } else { won.block };
+        let block = HostBlock { flags: before.flags | HostBlock::RELEASED, mode, ..before };
         let dirty = won.lvb.as_ref().filter(|lvb| lvb.dirty).map(|lvb| lvb.value.clone());
         let release = Release::new(won.token.clone(), Some(block), Some(won.leader.clone()));
         let release = release.handing_on(dirty).strictly();

@@ -12,7 +12,8 @@ use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, ResourceIx, Setup};
 use lease_core::format::{Leader, Sector, SectorKind};
-use lease_core::numbers::{Generation, HostId, Lver};
+use lease_core::numbers::{Generation, HostId, Lver, Stamp};
+use lease_core::profile::OwnVote;
 use lease_core::seam::Mode;
 
 /// How many versions of a resource are remembered. No host's memory of a leader survives so many acquires.
@@ -23,6 +24,8 @@ struct Commit {
     lver: Lver,
     owner: HostId,
     generation: Generation,
+    /// The third part of the chosen value.
+    timestamp: Stamp,
     by: Host,
 }
 
@@ -75,11 +78,15 @@ impl Agreement {
 
     fn commit(&mut self, at: Instant, by: Host, resource: ResourceIx, leader: &Leader, facts: &Facts<'_>) -> Verdict {
         let commits = &mut self.0[usize::from(resource.0)].known;
-        let commit = Commit { lver: leader.lver, owner: leader.owner_id, generation: leader.owner_generation, by };
+        let (owner, generation, timestamp) = (leader.owner_id, leader.owner_generation, leader.timestamp);
+        let commit = Commit { lver: leader.lver, owner, generation, timestamp, by };
+        // Whoever forgets a vote may propose itself anew under a new stamp.
+        let kept = facts.setup.hosts.iter().all(|host| host.config.profile.own_vote == OwnVote::Kept);
         match commits.binary_search_by_key(&commit.lver, |known| known.lver) {
             Ok(found) => {
                 let known = commits[found];
-                if (known.owner, known.generation) != (commit.owner, commit.generation) {
+                let same_stamp = !kept || known.timestamp == commit.timestamp;
+                if (known.owner, known.generation) != (commit.owner, commit.generation) || !same_stamp {
                     let what = format!(
                         "version {} of {} is committed twice: for host {} generation {} by {}, for host {} generation {} by {}",
                         commit.lver,

@@ -2,19 +2,23 @@
 
 use super::calm::damages;
 use super::facts::{Area, Facts};
-use super::ledger::{Client, Ended, Hold, HostLedger, Ledger, Phase};
+use super::ledger::{Client, Ended, Hold, HostLedger, Ledger, Phase, went_well};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, Process, ResourceIx, Setup};
 use lease_core::Refusal;
-use lease_core::format::SectorKind;
+use lease_core::format::{Leader, SectorKind};
 use lease_core::numbers::{Generation, HostId, Time};
+use lease_core::profile::OutstandingWrite;
 use lease_core::seam::{Answer, ClientId, Holding, Mode, Request};
 
 /// How many owners of the past are remembered for each resource.
 const REMEMBERED: usize = 16;
+
+/// Whoever is refused so soon has not given up an I/O, in microseconds.
+const SMOOTH: u64 = 1_000_000;
 
 type Instance = (HostId, Generation);
 
@@ -29,13 +33,19 @@ struct Owners {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Answers {
     owners: Vec<Owners>,
+    /// The same, where an owner is none any more as soon as its block says RELEASED.
+    holders: Vec<Owners>,
+    /// When an I/O of each host went wrong last.
+    failed: Vec<Instant>,
     /// Somebody read what never stood on the disk, or the disk was changed behind everybody's back.
     damaged: bool,
 }
 
 impl Answers {
     pub(super) fn new(setup: &Setup) -> Answers {
-        Answers { owners: vec![Owners::default(); setup.resources.len()], damaged: false }
+        let nobody = vec![Owners::default(); setup.resources.len()];
+        let failed = vec![Instant::START; setup.hosts.len()];
+        Answers { owners: nobody.clone(), holders: nobody, failed, damaged: false }
     }
 
     pub(super) fn see(
@@ -49,9 +59,13 @@ impl Answers {
         match happening {
             Happening::Chosen(action) => self.damaged |= damages(action),
             Happening::MediumChanged { .. } => self.damaged = true,
+            Happening::Completed { host, completion, .. } if !went_well(completion) => {
+                self.failed[usize::from(host.0)] = at;
+            }
             Happening::Landed { host, disk, offset, .. } => {
                 if let Some(spot) = facts.spot(*disk, *offset)
-                    && let (Area::Resource(resource), SectorKind::Leader) = (spot.area, spot.kind)
+                    && let (Area::Resource(resource), SectorKind::Leader | SectorKind::HostBlock(_)) =
+                        (spot.area, spot.kind)
                 {
                     self.leader_landed(at, *host, resource, facts);
                 }
@@ -65,18 +79,18 @@ impl Answers {
     }
 
     fn leader_landed(&mut self, at: Instant, host: Host, resource: ResourceIx, facts: &Facts<'_>) {
-        let owners = &mut self.owners[usize::from(resource.0)];
         let leader = facts.leader(host, resource).filter(|leader| !leader.timestamp.is_free());
-        let new = leader.map(|leader| (leader.owner_id, leader.owner_generation));
-        if new == owners.now {
-            return;
-        }
-        if let Some(old) = std::mem::replace(&mut owners.now, new) {
-            if owners.before.len() == REMEMBERED {
-                owners.before.remove(0);
-            }
-            owners.before.push((old, at));
-        }
+        // Where another host wrote the leader, the flag in the owner's block is its release.
+        let released = |leader: &Leader| {
+            let block = || facts.block(host, resource, leader.owner_id);
+            leader.write_id != leader.owner_id
+                && block().is_some_and(|block| block.released() && block.lver >= leader.lver)
+        };
+        let instance = |leader: Leader| (leader.owner_id, leader.owner_generation);
+        let holds = leader.as_ref().is_some_and(|leader| !released(leader));
+        let owner = leader.map(instance);
+        self.owners[usize::from(resource.0)].become_owned(owner, at);
+        self.holders[usize::from(resource.0)].become_owned(owner.filter(|_| holds), at);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one happening, and what is known around it")]
@@ -117,18 +131,34 @@ impl Answers {
                     ));
                 }
             }
-            (Request::Acquire { lockspace, resource, .. }, Err(Refusal::AcquireIdLive)) => {
+            (
+                Request::Acquire { lockspace, resource, .. },
+                Err(Refusal::AcquireIdLive | Refusal::AcquireOwned | Refusal::AcquireOther),
+            ) => {
                 let Some(resource) = facts.resource_named(lockspace, resource) else { return Ok(()) };
                 let Some(asked) = ended.asked.filter(|_| !self.damaged) else { return Ok(()) };
                 let life = ledger.host(host).current(facts.resource(resource).lockspace);
                 let me = life.map(|life| (life.host_id, life.generation));
-                if !self.owned_by_another_since(asked, me, resource) {
+                // A value that was released already may still win a ballot; the refusal then names its owner of the past.
+                // And who cannot read a block, or gives that up, does not know that it says RELEASED.
+                let smooth = self.failed[usize::from(host.0)] < asked && at.micros_since(asked) < SMOOTH;
+                let looked = *result == Err(Refusal::AcquireIdLive) && smooth;
+                let owners = if looked { &self.holders } else { &self.owners };
+                if !owners[usize::from(resource.0)].another_since(asked, me) {
                     return wrong(format!(
-                        "{} refuses {} because its owner is alive, but nobody else owned it since that was asked at {asked}",
+                        "{} refuses {} because another owns it, but nobody else owned it since that was asked at {asked}",
                         facts.label(host),
                         facts.resource_name(resource),
                     ));
                 }
+            }
+            (Request::Release { resource, .. }, Err(Refusal::ReleaseLver | Refusal::ReleaseOwner))
+                if !self.damaged && promises_are_kept(facts) =>
+            {
+                return wrong(format!(
+                    "{} says that it cannot release {resource} ({result:?}), but with its flag it is released",
+                    facts.label(host),
+                ));
             }
             (Request::Inquire, Ok(Answer::Held(held))) => {
                 if let Some(process) = process {
@@ -140,13 +170,31 @@ impl Answers {
         }
         Ok(())
     }
+}
 
-    fn owned_by_another_since(&self, asked: Instant, me: Option<Instance>, resource: ResourceIx) -> bool {
-        let owners = &self.owners[usize::from(resource.0)];
+/// Whether no host writes to a sector before it knows what became of its last write there.
+fn promises_are_kept(facts: &Facts<'_>) -> bool {
+    facts.setup.hosts.iter().all(|host| host.config.profile.outstanding_write == OutstandingWrite::Awaited)
+}
+
+impl Owners {
+    fn become_owned(&mut self, new: Option<Instance>, at: Instant) {
+        if new == self.now {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut self.now, new) {
+            if self.before.len() == REMEMBERED {
+                self.before.remove(0);
+            }
+            self.before.push((old, at));
+        }
+    }
+
+    fn another_since(&self, asked: Instant, me: Option<Instance>) -> bool {
         let another = |owner: &Instance| Some(*owner) != me;
-        owners.now.as_ref().is_some_and(another)
-            || owners.before.iter().any(|(owner, until)| *until >= asked && another(owner))
-            || owners.before.len() == REMEMBERED && owners.before[0].1 >= asked
+        self.now.as_ref().is_some_and(another)
+            || self.before.iter().any(|(owner, until)| *until >= asked && another(owner))
+            || self.before.len() == REMEMBERED && self.before[0].1 >= asked
     }
 }
 

@@ -5,25 +5,28 @@
 
 use super::counts::is_loss;
 use super::facts::Facts;
-use super::ledger::{Ended, HostLedger, Ledger, Phase, went_well};
+use super::ledger::{Ended, HostLedger, Ledger, NEARLY, Phase, UnderWay, went_well};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::action::Action;
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, HostSetup, Setup};
+use lease_core::profile::{OutstandingWrite, Parameters};
 use lease_core::seam::{Event, Request, Task};
 use sim_disk::{Landing, Sampling};
 
 /// A stall up to this long is everyday life, in microseconds.
 const EVERYDAY_STALL: u64 = 1_000_000;
-/// An I/O that comes this close to io_timeout may have been given up, in microseconds.
-const NEARLY: u64 = 50_000;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Calm {
     /// Until when each host is excused.
     excused: Vec<Instant>,
+    /// Until when each may kill its clients because somebody removes a lockspace.
+    removing: Vec<Instant>,
+    /// Somebody read or wrote what he should not have: then a record may be another one than its owner wrote.
+    damaged: bool,
     /// How long a reason excuses each host, in microseconds.
     windows: Vec<u64>,
 }
@@ -31,13 +34,16 @@ pub(super) struct Calm {
 impl Calm {
     pub(super) fn new(setup: &Setup) -> Calm {
         let excused = if names_or_ids_twice(setup) { Instant::NEVER } else { Instant::START };
-        Calm { excused: vec![excused; setup.hosts.len()], windows: setup.hosts.iter().map(window).collect() }
+        let hosts = setup.hosts.len();
+        let windows = setup.hosts.iter().map(window).collect();
+        let damaged = excused == Instant::NEVER;
+        Calm { excused: vec![excused; hosts], removing: vec![Instant::START; hosts], damaged, windows }
     }
 
     /// To be asked before the ledger follows the happening, for what was under way on a host goes down with it.
-    pub(super) fn before(&mut self, at: Instant, happening: &Happening, ledger: &Ledger) {
+    pub(super) fn before(&mut self, at: Instant, happening: &Happening, ledger: &Ledger, facts: &Facts<'_>) {
         if let Happening::Down { host, .. } = happening
-            && has_reason_now(at, ledger.host(*host))
+            && has_reason_now(at, ledger.host(*host), parameters(*host, facts))
         {
             self.excuse(at, *host);
         }
@@ -53,13 +59,15 @@ impl Calm {
     ) -> Verdict {
         match happening {
             Happening::Chosen(action) if damages(action) => {
+                self.damaged = true;
                 (0..self.excused.len()).for_each(|host| self.excuse(at, Host(host as u8)));
             }
             Happening::MediumChanged { .. } => {
+                self.damaged = true;
                 (0..self.excused.len()).for_each(|host| self.excuse(at, Host(host as u8)));
             }
             Happening::Completed { host, completion, took, .. } => {
-                let slow = ended.io.is_some_and(|io| slow(io.task, *took, ledger.host(*host)));
+                let slow = ended.io.is_some_and(|io| slow(&io, *took, ledger.host(*host), parameters(*host, facts)));
                 if slow || !went_well(completion) {
                     self.excuse(at, *host);
                 }
@@ -69,7 +77,10 @@ impl Calm {
             | Happening::ClockChanged { host, .. }
             | Happening::DaemonDown { host }
             | Happening::WdmdDown { host } => self.excuse(at, *host),
-            Happening::Asked { host, request: Request::RemLockspace { .. }, .. } => self.excuse(at, *host),
+            Happening::Asked { host, request: Request::RemLockspace { .. }, .. } => {
+                let window = self.windows[usize::from(host.0)];
+                self.removing[usize::from(host.0)] = at.after_micros(window);
+            }
             Happening::Down { host, by_watchdog } => {
                 if *by_watchdog {
                     self.judge(at, *host, "is reset by its watchdog", ledger, facts)?;
@@ -79,11 +90,17 @@ impl Calm {
             Happening::Engine { host, event: Event::Killing { failed, .. } } => {
                 let asked_to = |request: &Request| matches!(request, Request::RemLockspace { .. });
                 let asked = !failed && ledger.host(*host).requests.iter().any(|asked| asked_to(&asked.request));
-                if !asked {
+                if !asked && self.removing[usize::from(host.0)] <= at {
                     self.judge(at, *host, "kills its clients", ledger, facts)?;
                 }
             }
             Happening::Engine { host, event: Event::RenewalFailed { why, .. } } if is_loss(*why) => {
+                let config = &facts.setup.hosts[usize::from(host.0)].config;
+                // Nobody but its owner writes a record, and that one does so once at a time and knows both outcomes.
+                if config.profile.outstanding_write == OutstandingWrite::Awaited && !self.damaged {
+                    let what = format!("{} finds a record that it takes for another's ({why:?})", facts.label(*host));
+                    return violated(Property::Calm, at, &[*host], what);
+                }
                 self.judge(at, *host, "loses its host id", ledger, facts)?;
             }
             Happening::Signalled { host, .. } => {
@@ -103,7 +120,8 @@ impl Calm {
     }
 
     fn judge(&self, at: Instant, host: Host, does: &str, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
-        if self.excused[usize::from(host.0)] > at || has_reason_now(at, ledger.host(host)) {
+        let parameters = parameters(host, facts);
+        if self.excused[usize::from(host.0)] > at || has_reason_now(at, ledger.host(host), parameters) {
             return Ok(());
         }
         let seconds = self.windows[usize::from(host.0)] / 1_000_000;
@@ -155,16 +173,26 @@ pub(super) fn damages(action: &Action) -> bool {
     )
 }
 
-/// Whether a lockspace thread may have given up an I/O that took this long.
-fn slow(task: Task, took: u64, host: &HostLedger) -> bool {
-    let Task::Lockspace(id) = task else { return false };
-    let life = host.lives.iter().find(|life| life.id == Some(id));
-    // A thread ends before its I/O only if it gave that up and waited for it in vain.
-    life.is_none_or(|life| took + NEARLY >= life.io_timeout * 1_000_000)
+fn parameters<'a>(host: Host, facts: &'a Facts<'_>) -> &'a Parameters {
+    &facts.setup.hosts[usize::from(host.0)].config.parameters
 }
 
-fn has_reason_now(at: Instant, host: &HostLedger) -> bool {
+/// Whether a lockspace thread may have given up an I/O that took this long. The read of a renewal it takes even if that
+/// comes late, and it waits for its write, so that storage which is steadily slow is no reason.
+fn slow(io: &UnderWay, took: u64, host: &HostLedger, parameters: &Parameters) -> bool {
+    let Task::Lockspace(id) = io.task else { return false };
+    let life = host.lives.iter().find(|life| life.id == Some(id));
+    // A thread ends before its I/O only if it gave that up and waited for it in vain.
+    life.is_none_or(|life| {
+        // With a shorter io_timeout the pauses in between count.
+        let renews = life.believes() && life.io_timeout >= 5;
+        let extend = if renews { parameters.renewal_read_extend.unwrap_or(life.io_timeout) } else { 0 };
+        took + NEARLY >= (life.io_timeout + extend) * 1_000_000
+    })
+}
+
+fn has_reason_now(at: Instant, host: &HostLedger, parameters: &Parameters) -> bool {
     !host.closed_paths.is_empty()
         || host.stalls.iter().any(|(_, since)| at.micros_since(*since) > EVERYDAY_STALL)
-        || host.under_way.iter().any(|io| slow(io.task, at.micros_since(io.issued), host))
+        || host.under_way.iter().any(|io| slow(io, at.micros_since(io.issued), host, parameters))
 }

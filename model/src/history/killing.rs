@@ -111,6 +111,12 @@ fn next(hold: &Hold, life: &Life, host: &HostLedger, facts: &Facts<'_>) -> Optio
             let first = (client.last_signal < since).then_some((since, Due::FirstSignal));
             Some(first.unwrap_or((kill, Due::Kill)))
         }
+        // It is to be noticed that it has failed.
+        Phase::Joined => {
+            let parameters = &facts.setup.hosts[usize::from(hold.host.0)].config.parameters;
+            let fails = life.last_success.after(parameters.failure_age(life.io_timeout)).start();
+            Some((life.lost.map_or(fails, |lost| lost.min(fails)), Due::FirstSignal))
+        }
         _ => None,
     }
 }

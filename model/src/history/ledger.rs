@@ -2,6 +2,7 @@
 //!
 //! It judges nothing. It is brought up to date with each happening before the checkers look.
 
+use super::counts::is_loss;
 use super::facts::{Area, Facts};
 use crate::action::Part;
 use crate::happening::Happening;
@@ -46,9 +47,16 @@ pub(super) struct Life {
     pub(super) last_success: Second,
     /// The newest stamp of this life that is or was on the platter. Zero: none yet.
     pub(super) landed: Second,
-    /// Whether an I/O of the lockspace thread went wrong or took longer than io_timeout.
+    /// Whether an I/O of the lockspace thread went wrong or took about as long as io_timeout or longer.
     pub(super) troubled: bool,
+    /// When a renewal first said that the host id is lost, on the host's clock.
+    pub(super) lost: Option<Time>,
+    /// Since when it is only to end, on the host's clock; `None` also if something stood still meanwhile.
+    pub(super) leaves: Option<Time>,
 }
+
+/// An I/O that comes this close to io_timeout may have been given up, in microseconds.
+pub(super) const NEARLY: u64 = 50_000;
 
 impl Life {
     /// The daemon believes that it owns the host id.
@@ -113,6 +121,8 @@ pub(super) struct UnderWay {
     pub(super) issued: Instant,
     /// It reads the whole area of this lockspace.
     pub(super) area_read: Option<LockspaceIx>,
+    /// Where it writes, if it does.
+    pub(super) writes: Option<(DiskId, u64)>,
 }
 
 /// A request that was not answered yet.
@@ -241,13 +251,21 @@ impl Ledger {
                     let area = facts.lockspace(*lockspace);
                     area.place.offset == *offset && area.geometry.align() == *length
                 });
-                let under_way = UnderWay { slot: *slot, disk: *disk, io: *io, task: *task, issued: at, area_read };
+                let under_way =
+                    UnderWay { slot: *slot, disk: *disk, io: *io, task: *task, issued: at, area_read, writes: None };
                 self.host_mut(*host).under_way.push(under_way);
             }
             Happening::WriteIssued { host, task, slot, disk, io, offset, .. } => {
                 self.bind(*host, *task, *disk, *offset, facts);
-                let under_way =
-                    UnderWay { slot: *slot, disk: *disk, io: *io, task: *task, issued: at, area_read: None };
+                let under_way = UnderWay {
+                    slot: *slot,
+                    disk: *disk,
+                    io: *io,
+                    task: *task,
+                    issued: at,
+                    area_read: None,
+                    writes: Some((*disk, *offset)),
+                };
                 self.host_mut(*host).under_way.push(under_way);
             }
             Happening::Completed { host, slot, disk, io, completion, took, .. } => {
@@ -258,12 +276,21 @@ impl Ledger {
                 if let Some(UnderWay { task: Task::Lockspace(id), .. }) = ended.io
                     && let Some(life) = host.life_mut(id)
                 {
-                    life.troubled |= !went_well(completion) || *took > life.io_timeout * 1_000_000;
+                    life.troubled |= !went_well(completion) || *took + NEARLY > life.io_timeout * 1_000_000;
                 }
             }
             Happening::Landed { host, disk, offset, .. } => self.landed(*host, *disk, *offset, facts),
             Happening::Engine { host, event } => self.event(at, *host, *event, facts),
             Happening::Asked { host, process, request } => {
+                if let Request::RemLockspace { name, .. } = request
+                    && let Some(lockspace) = facts.lockspace_named(name)
+                {
+                    let now = facts.now(*host, at);
+                    let joining = |life: &&mut Life| life.lockspace == lockspace && life.phase == Phase::Joining;
+                    for life in self.host_mut(*host).lives.iter_mut().filter(joining) {
+                        life.leaves.get_or_insert(now);
+                    }
+                }
                 let asked = Asked { process: *process, request: request.clone(), at };
                 self.host_mut(*host).requests.push(asked);
             }
@@ -364,10 +391,13 @@ impl Ledger {
                 let host = self.host_mut(*host);
                 host.stalls.retain(|(stalled, _)| stalled != part);
                 host.main_runs_since = now;
+                host.lives.iter_mut().for_each(|life| life.leaves = None);
             }
             Happening::ClockChanged { host, .. } => {
                 let now = facts.now(*host, at);
-                self.host_mut(*host).main_runs_since = now;
+                let host = self.host_mut(*host);
+                host.main_runs_since = now;
+                host.lives.iter_mut().for_each(|life| life.leaves = None);
             }
             Happening::PathChanged { host, disk, state } => {
                 let closed = &mut self.host_mut(*host).closed_paths;
@@ -423,6 +453,8 @@ impl Ledger {
             last_success: Second::NEVER,
             landed: Second::NEVER,
             troubled: false,
+            lost: None,
+            leaves: None,
         });
     }
 
@@ -483,6 +515,12 @@ impl Ledger {
             Event::Cleared { lockspace } => {
                 if let Some(life) = ledger.life_mut(lockspace) {
                     life.phase = Phase::Cleared;
+                    life.leaves = Some(now);
+                }
+            }
+            Event::RenewalFailed { lockspace, why } if is_loss(why) => {
+                if let Some(life) = ledger.life_mut(lockspace) {
+                    life.lost.get_or_insert(now);
                 }
             }
             Event::JoinFailed { lockspace, .. } => ledger.end_life(lockspace, Phase::JoinFailed),

@@ -1,4 +1,5 @@
-//! I-LIFE: no slot is used again while its I/O is under way, and no lockspace has two renewal loops on one host.
+//! I-LIFE: no slot is used again while its I/O is under way, no sector is written while an older write to it is (where
+//! the profile waits for that), and no lockspace has two renewal loops on one host.
 
 use super::facts::Facts;
 use super::ledger::{Ledger, UnderWay};
@@ -6,6 +7,7 @@ use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
 use crate::instant::Instant;
+use lease_core::profile::OutstandingWrite;
 use lease_core::seam::Event;
 
 /// To be asked before the ledger follows the happening.
@@ -21,6 +23,18 @@ pub(super) fn before(at: Instant, happening: &Happening, ledger: &Ledger, facts:
             facts.label(host),
             slot.0,
             under_way.issued,
+        );
+        return violated(Property::Life, at, &[host], what);
+    }
+    let awaited = facts.setup.hosts[usize::from(host.0)].config.profile.outstanding_write == OutstandingWrite::Awaited;
+    if let Happening::WriteIssued { disk, offset, .. } = happening
+        && awaited
+        && let Some(older) = ledger.host(host).under_way.iter().find(|io| io.writes == Some((*disk, *offset)))
+    {
+        let what = format!(
+            "{} writes to a sector to which its write of {} has not completed yet",
+            facts.label(host),
+            older.issued,
         );
         return violated(Property::Life, at, &[host], what);
     }

@@ -130,11 +130,13 @@ impl History {
 
     fn judge(&mut self, at: Instant, happening: &Happening, facts: &Facts<'_>) -> Verdict {
         let written = Written::of(happening, facts);
-        let before = life::before(at, happening, &self.ledger, facts).and_then(|()| match &written {
+        let before = life::before(at, happening, &self.ledger, facts)
+            .and_then(|()| progress::before(at, happening, &self.ledger, facts));
+        let before = before.and_then(|()| match &written {
             Some(written) => zombie::written(at, written, &self.ledger, facts),
             None => Ok(()),
         });
-        self.calm.before(at, happening, &self.ledger);
+        self.calm.before(at, happening, &self.ledger, facts);
         let ended = self.ledger.see(at, happening, facts);
         self.counter.see(at, happening, &self.ledger);
         before?;
@@ -161,6 +163,7 @@ impl History {
         self.value.see(at, happening, &self.ledger, facts)?;
         self.indices.see(at, happening, facts)?;
         self.progress.see(at, happening);
+        residue::see(at, happening, &self.ledger, facts)?;
         if moves_deadlines(happening) {
             self.due = None;
             deadline::see(at, &self.ledger, facts)?;

@@ -1,12 +1,51 @@
 //! I-PROG: once everything is healed, every request is answered, and every resource is acquired within its bound.
 
 use super::facts::Facts;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Phase};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::ResourceIx;
+use lease_core::numbers::Span;
+use lease_core::seam::Event;
+
+/// How long a join that is to be given up may take, beside six I/Os.
+const GIVING_UP: u64 = 10;
+/// How long a thread that ends waits for I/O that it gave up, and a little.
+const DRAINING: u64 = 135;
+
+/// To be asked before the ledger follows the happening: what was to end has ended in time. Six I/Os are the most that a
+/// join can still wait for, one after the other; who leaves may wait for a renewal's write, which has 8N + W seconds,
+/// for one more I/O of each kind, and then for what it gave up.
+pub(super) fn before(at: Instant, happening: &Happening, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+    let Happening::Engine { host, event: Event::JoinFailed { lockspace, .. } | Event::Left { lockspace, .. } } =
+        happening
+    else {
+        return Ok(());
+    };
+    let Some(life) = ledger.life_of(*host, *lockspace) else { return Ok(()) };
+    let Some(since) = life.leaves else { return Ok(()) };
+    let parameters = &facts.setup.hosts[usize::from(host.0)].config.parameters;
+    let bound = match life.phase {
+        Phase::Joining => 6 * life.io_timeout + GIVING_UP,
+        _ => {
+            let write = parameters.failure_age(life.io_timeout) + parameters.watchdog_fire_timeout;
+            write + 3 * life.io_timeout + DRAINING
+        }
+    };
+    let took = facts.now(*host, at).since(since);
+    if took <= Span::from_secs(bound) {
+        return Ok(());
+    }
+    let what = format!(
+        "{} was to leave {}, which took {} s, expected within {bound} s",
+        facts.label(*host),
+        facts.lockspace_name(life.lockspace),
+        took.micros() / 1_000_000,
+    );
+    violated(Property::Progress, at, &[*host], what)
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Expected {

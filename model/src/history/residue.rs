@@ -4,9 +4,12 @@ use super::facts::Facts;
 use super::ledger::{HostLedger, Ledger, Life, Phase};
 use super::property::Property;
 use super::violation::{Verdict, violated};
+use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, ResourceIx};
-use lease_core::numbers::Lver;
+use lease_core::numbers::{Lver, Second};
+use lease_core::profile::AbortedJoin;
+use lease_core::seam::{Event, Task};
 
 pub(super) fn at_rest(at: Instant, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
     for (host, state) in ledger.hosts().filter(|(_, state)| state.executing() && state.daemon) {
@@ -67,6 +70,20 @@ fn resources(at: Instant, host: Host, life: &Life, ledger: &Ledger, facts: &Fact
         }
     }
     Ok(())
+}
+
+/// Where the profile asks for it, a join that failed without trouble of its I/O has set its slot free by then.
+pub(super) fn see(at: Instant, happening: &Happening, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+    let Happening::Engine { host, event: Event::JoinFailed { lockspace: id, .. } } = happening else { return Ok(()) };
+    let state = ledger.host(*host);
+    let config = &facts.setup.hosts[usize::from(host.0)].config;
+    let sets_free = config.profile.aborted_join == AbortedJoin::SetFree;
+    let gives_up = state.under_way.iter().any(|io| io.task == Task::Lockspace(*id));
+    let Some(life) = state.lives.iter().rev().find(|life| life.phase == Phase::JoinFailed) else { return Ok(()) };
+    let Some(record) = facts.delta(*host, life.lockspace, life.host_id) else { return Ok(()) };
+    let old = facts.now(*host, at).second().since(Second(record.timestamp.0))
+        >= config.parameters.failure_age(life.io_timeout);
+    if !sets_free || gives_up || old { Ok(()) } else { slot(at, *host, state, life, facts) }
 }
 
 /// A join that failed, or a lockspace that was left, without trouble of its I/O leaves the delta lease free.

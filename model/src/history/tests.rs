@@ -438,6 +438,7 @@ fn nobody_outlives_the_last_durable_stamp_by_eight_n_and_w() {
         s.join(A, 1);
         s.acquire(A, 1);
         s.cut(A);
+        s.tell(Happening::Stalled { host: A, part: Part::Task(Task::Main) });
         // The stamp is of the start of this second, and 140 s later is too late.
         s.wait_micros(139_499_999);
     };
@@ -496,6 +497,7 @@ fn drifting_clocks_and_other_numbers_move_the_deadline() {
             s.join(A, 1);
             s.acquire(A, 1);
             s.cut(A);
+            s.tell(Happening::Stalled { host: A, part: Part::Task(Task::Main) });
             s.wait_micros(micros);
         }
     };
@@ -950,6 +952,19 @@ fn holders_are_killed_in_time() {
         s.tell(Happening::Stalled { host: A, part: Part::Task(Task::Main) });
         s.wait(30);
         s.tell(Happening::Resumed { host: A, part: Part::Task(Task::Main), stood: 30_000_000 });
+        s.wait(2);
+    });
+    breaks(Property::Killing, "nobody notices that it has failed", |s| {
+        s.join(A, 1);
+        s.acquire(A, 1);
+        s.cut(A);
+        s.wait(82);
+    });
+    breaks(Property::Killing, "nobody notices that its host id is lost", |s| {
+        s.join(A, 1);
+        s.acquire(A, 1);
+        s.cut(A);
+        s.event(A, Event::RenewalFailed { lockspace: LsId(0), why: Refusal::RenewOwner });
         s.wait(2);
     });
     holds("one whose connection closed is gone for 3.8.5", |s| {

@@ -44,6 +44,7 @@ use crate::setup::{Device, Host, HostSetup, Process, ResourceIx, Setup};
 use host::{CATCH_UP, HostState};
 use io::IoTable;
 use lease_core::Engine;
+use lease_core::mutants::Mutant;
 use lease_core::numbers::{Span, Time};
 use lease_core::seam::{DiskId, Input, LastLife, LsId, Output, Outputs, Task, WatchdogAnswer, WatchdogMessage};
 use sim_disk::{Disk, PathId, SnapshotId};
@@ -485,6 +486,7 @@ impl World {
                     }
                 }
                 Output::Watchdog { lockspace, message } => self.tell_wdmd(host, lockspace, message, sink),
+                Output::Signal { .. } if self.mutated(host, Mutant::Null2) => {}
                 Output::Signal { client, signal } => self.signal(host, Process(client.0), signal, sink),
                 Output::Reply { id, result } => {
                     self.replied = true;
@@ -512,12 +514,13 @@ impl World {
 
     fn kill_daemon<S: Sink>(&mut self, host: Host, sink: &mut S) {
         self.end_daemon(host);
+        let profile = self.setup.hosts[usize::from(host.0)].wdmd;
         let state = self.host_mut(host);
         state.stalled.retain(|(part, _)| !matches!(part, Part::Task(_) | Part::Daemon));
         let wdmd_runs = state.wdmd_runs();
         if let Some(wdmd) = &mut state.wdmd {
             match wdmd_runs {
-                true => wdmd.daemon_gone(),
+                true => wdmd.daemon_gone(profile),
                 false => wdmd.queue(Letter::DaemonGone),
             }
         }
@@ -607,6 +610,13 @@ impl World {
         answered: bool,
         sink: &mut S,
     ) {
+        if let WatchdogMessage::TestLive { renewal, expire } = message
+            && self.mutated(host, Mutant::B66)
+            && !self.wdmd_mut(host).knows(lockspace)
+        {
+            self.wdmd_mut(host).receive(lockspace, WatchdogMessage::Connect);
+            self.wdmd_mut(host).receive(lockspace, WatchdogMessage::Arm { renewal, expire });
+        }
         self.wdmd_mut(host).receive(lockspace, message);
         self.emit(&Happening::Watchdog { host, lockspace, message }, sink);
         if answered && is_answered(message) {
@@ -641,12 +651,22 @@ impl World {
 
     fn ping<S: Sink>(&mut self, host: Host, by: Ping, sink: &mut S) {
         let (fire_timeout, kind) = (self.fire_timeout(host), self.setup.hosts[usize::from(host.0)].device);
+        let kind = match kind {
+            _ if self.mutated(host, Mutant::Null2) => Device::Broken,
+            Device::Exact if self.mutated(host, Mutant::B22) => Device::Late { percent: 200 },
+            kind => kind,
+        };
         let (now, ppm) = (self.now, self.clocks[usize::from(host.0)].ppm);
         let device = &mut self.host_mut(host).device;
         device.ping(now, kind, fire_timeout, ppm);
         let fires = device.fires();
         self.emit(&Happening::Pinged { host, by, fires }, sink);
         self.notices.push(Notice::FireDue { host, at: fires });
+    }
+
+    /// Whether this mistake was put into a host.
+    fn mutated(&self, host: Host, mutant: Mutant) -> bool {
+        self.setup.hosts[usize::from(host.0)].wdmd.mutated(mutant)
     }
 
     /// Seconds from the last ping of a host's device to the reset.
@@ -706,7 +726,10 @@ impl World {
                     Letter::Message { lockspace, message, answered } => {
                         self.wdmd_receives(host, lockspace, message, answered, sink);
                     }
-                    Letter::DaemonGone => self.wdmd_mut(host).daemon_gone(),
+                    Letter::DaemonGone => {
+                        let profile = self.setup.hosts[usize::from(host.0)].wdmd;
+                        self.wdmd_mut(host).daemon_gone(profile);
+                    }
                 }
             }
             self.take_feedback(host, sink);
@@ -754,6 +777,10 @@ impl World {
             Action::StepWallClock { host } => {
                 let clock = self.clock(host);
                 self.emit(&Happening::ClockChanged { host, clock }, sink);
+                let profile = self.setup.hosts[usize::from(host.0)].wdmd;
+                let state = self.host_mut(host);
+                state.engine.iter_mut().for_each(Engine::wall_clock_stepped);
+                state.wdmd.iter_mut().for_each(|wdmd| wdmd.wall_clock_stepped(profile));
                 if self.host(host).task_runs(Task::Main) {
                     self.feed(host, Input::Wake { task: Task::Main }, sink);
                 }

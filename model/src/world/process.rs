@@ -10,8 +10,12 @@ use crate::notice::Notice;
 use crate::setup::{Host, Process};
 use lease_core::Refusal;
 use lease_core::format::Name;
+use lease_core::mutants::Mutant;
 use lease_core::numbers::Lver;
 use lease_core::seam::{Answer, ClientId, Input, Mode, Request, RequestId, Signal};
+
+/// EINTR: what a library tells its caller that takes an interruption for the answer.
+const EINTR: u16 = 4;
 
 /// The connection of a process, or of the administrator's agent.
 pub(super) fn client_of(process: Option<Process>) -> ClientId {
@@ -52,6 +56,9 @@ impl World {
             state.asked.pop();
         }
         let Asked { process, request, awaited } = asked.expect("a reply belongs to a request, and comes once");
+        let interrupted = matches!(request, Request::Acquire { .. })
+            && self.setup.hosts[usize::from(host.0)].config.mutated(Mutant::B78);
+        let result = if interrupted { Err(Refusal::Errno(EINTR)) } else { result };
         if !awaited {
             return;
         }

@@ -5,6 +5,7 @@
 
 use crate::happening::Ping;
 use crate::setup::{LateClose, WdmdProfile};
+use lease_core::mutants::Mutant;
 use lease_core::numbers::{Numbers, Second, Span, Time, Visit};
 use lease_core::seam::{LsId, WatchdogMessage};
 
@@ -131,11 +132,25 @@ impl Wdmd {
 
     /// The daemon died. "A client that disconnects with expire ≠ 0 stays in the table for ever ... With expire 0 it is
     /// forgotten."
-    pub(crate) fn daemon_gone(&mut self) {
+    pub(crate) fn daemon_gone(&mut self, profile: WdmdProfile) {
         self.clients.retain_mut(|client| {
             client.dead = true;
-            client.expire != Second::NEVER
+            client.expire != Second::NEVER && !profile.mutated(Mutant::B21)
         });
+    }
+
+    /// Whether somebody is connected for this lockspace.
+    pub(crate) fn knows(&self, lockspace: LsId) -> bool {
+        self.clients.iter().any(|client| client.lockspace == lockspace && !client.dead)
+    }
+
+    /// The wall clock jumps back by an hour, and what is measured with it expires so much later.
+    pub(crate) fn wall_clock_stepped(&mut self, profile: WdmdProfile) {
+        for client in &mut self.clients {
+            if client.expire != Second::NEVER && profile.mutated(Mutant::B07c) {
+                client.expire = client.expire.after(3_600);
+            }
+        }
     }
 
     /// While wdmd is stalled, what arrives waits in its sockets.
@@ -159,8 +174,9 @@ impl Wdmd {
     /// arithmetic)": an expiry within the first interval of the clock counts as near.
     pub(crate) fn test(&mut self, now: Time, interval: u64, profile: WdmdProfile) -> Tested {
         let second = now.second();
+        let margin = if profile.mutated(Mutant::B18) { 0 } else { interval };
         let fails = |client: &&Client| {
-            client.used && client.expire != Second::NEVER && second.0 >= client.expire.0.saturating_sub(interval)
+            client.used && client.expire != Second::NEVER && second.0 >= client.expire.0.saturating_sub(margin)
         };
         let failing = self.clients.iter().filter(fails).map(|client| client.expire).min();
         let ping = match (failing, self.device) {
@@ -171,6 +187,11 @@ impl Wdmd {
             (None, Hold::Closed) => {
                 self.device = Hold::Open;
                 Some(Ping::Open)
+            }
+            (Some(_), Hold::Open) if profile.mutated(Mutant::B17) => None,
+            (Some(_), Hold::Open) if profile.mutated(Mutant::B18) => {
+                self.device = Hold::Closed;
+                Some(Ping::Close)
             }
             (Some(expire), Hold::Open) if profile.late_close == LateClose::Silent && second >= expire => {
                 self.device = Hold::Hungry;
@@ -354,7 +375,7 @@ mod tests {
     fn what_a_dead_daemon_promised_stays_for_ever() {
         let mut wdmd = armed();
         wdmd.receive(LsId(1), WatchdogMessage::Connect);
-        wdmd.daemon_gone();
+        wdmd.daemon_gone(NEW);
         assert_eq!(wdmd.clients.len(), 1, "the connection without an expiry is forgotten");
 
         wdmd.receive(LS, WatchdogMessage::Connect);

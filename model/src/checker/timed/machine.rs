@@ -326,6 +326,7 @@ impl<'a> Machine<'a> {
 
     fn kill_daemon(&mut self) {
         self.leave_ghosts();
+        let profile = self.setup().wdmd;
         let on = self.on();
         on.engine = None;
         on.wakes.clear();
@@ -335,7 +336,7 @@ impl<'a> Machine<'a> {
         on.client.orphan = on.client.uses;
         match on.wdmd_stopped {
             true => on.wdmd.queue(Letter::DaemonGone),
-            false => on.wdmd.daemon_gone(),
+            false => on.wdmd.daemon_gone(profile),
         }
     }
 
@@ -372,7 +373,10 @@ impl<'a> Machine<'a> {
         for letter in self.on().wdmd.take_queue() {
             match letter {
                 Letter::Message { lockspace, message, answered } => self.tell_wdmd(lockspace, message, answered),
-                Letter::DaemonGone => self.on().wdmd.daemon_gone(),
+                Letter::DaemonGone => {
+                    let profile = self.setup().wdmd;
+                    self.on().wdmd.daemon_gone(profile);
+                }
             }
         }
         if self.on().wdmd.due().1 <= self.time() {
