@@ -446,7 +446,12 @@ impl Acquire {
                     self.step = Step::Undo(release, why);
                     Ok(())
                 }
-                Some(Released::Done(Err(_))) if self.converts.is_some() => Err(Finished::Stuck(why)),
+                // Where the block came first, an error says that others have moved the leader on.
+                Some(Released::Done(Err(_)))
+                    if self.converts.is_some() && cx.config.profile.convert_undo == ConvertUndo::LeaderOnly =>
+                {
+                    Err(Finished::Stuck(why))
+                }
                 Some(Released::Done(_)) => Err(Finished::Refused(why)),
                 Some(Released::Again(_)) if self.converts.is_some() => self.undo_later(task, release, why, cx),
                 Some(Released::Again(_)) => {
