@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     budget: Duration,
     #[command(flatten)]
     jobs: Jobs,
+    /// Fail if fewer are caught, and only then
+    #[arg(long, value_name = "N")]
+    at_least: Option<usize>,
     /// Only stories and seeds, no worlds
     #[arg(long)]
     no_worlds: bool,
@@ -180,7 +183,10 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
         let text = serde_json::to_string_pretty(&report).expect("plain texts can be written as JSON");
         destination.write_text(&format!("{text}\n"))?;
     }
-    Ok(status)
+    Ok(match arguments.at_least {
+        Some(bar) if !interrupt::interrupted() => u8::from(caught < bar),
+        _ => status,
+    })
 }
 
 fn chosen(names: &[String]) -> Result<Vec<Mutant>, Misuse> {

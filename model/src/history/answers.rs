@@ -35,6 +35,8 @@ pub(super) struct Answers {
     owners: Vec<Owners>,
     /// The same, where an owner is none any more as soon as its block says RELEASED.
     holders: Vec<Owners>,
+    /// The same, without those who take the lease only for a moment, to share it.
+    keepers: Vec<Owners>,
     /// When an I/O of each host went wrong last.
     failed: Vec<Instant>,
     /// Somebody read what never stood on the disk, or the disk was changed behind everybody's back.
@@ -45,7 +47,7 @@ impl Answers {
     pub(super) fn new(setup: &Setup) -> Answers {
         let nobody = vec![Owners::default(); setup.resources.len()];
         let failed = vec![Instant::START; setup.hosts.len()];
-        Answers { owners: nobody.clone(), holders: nobody, failed, damaged: false }
+        Answers { owners: nobody.clone(), holders: nobody.clone(), keepers: nobody, failed, damaged: false }
     }
 
     pub(super) fn see(
@@ -88,9 +90,11 @@ impl Answers {
         };
         let instance = |leader: Leader| (leader.owner_id, leader.owner_generation);
         let holds = leader.as_ref().is_some_and(|leader| !released(leader));
+        let keeps = leader.as_ref().is_some_and(|leader| !leader.short_hold());
         let owner = leader.map(instance);
         self.owners[usize::from(resource.0)].become_owned(owner, at);
         self.holders[usize::from(resource.0)].become_owned(owner.filter(|_| holds), at);
+        self.keepers[usize::from(resource.0)].become_owned(owner.filter(|_| keeps), at);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one happening, and what is known around it")]
@@ -132,7 +136,7 @@ impl Answers {
                 }
             }
             (
-                Request::Acquire { lockspace, resource, .. },
+                Request::Acquire { lockspace, resource, terms, .. },
                 Err(Refusal::AcquireIdLive | Refusal::AcquireOwned | Refusal::AcquireOther),
             ) => {
                 let Some(resource) = facts.resource_named(lockspace, resource) else { return Ok(()) };
@@ -143,7 +147,14 @@ impl Answers {
                 // And who cannot read a block, or gives that up, does not know that it says RELEASED.
                 let smooth = self.failed[usize::from(host.0)] < asked && at.micros_since(asked) < SMOOTH;
                 let looked = *result == Err(Refusal::AcquireIdLive) && smooth;
-                let owners = if looked { &self.holders } else { &self.owners };
+                // A host that takes the lease only to share it is in the way of another sharer for a moment, and the other
+                // tries again.
+                let sharing = terms.mode == Mode::Shared && *result == Err(Refusal::AcquireIdLive);
+                let owners = match (sharing, looked) {
+                    (true, _) => &self.keepers,
+                    (false, true) => &self.holders,
+                    (false, false) => &self.owners,
+                };
                 if !owners[usize::from(resource.0)].another_since(asked, me) {
                     return wrong(format!(
                         "{} refuses {} because another owns it, but nobody else owned it since that was asked at {asked}",
