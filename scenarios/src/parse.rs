@@ -41,7 +41,7 @@ use crate::known::KNOWN_BUGS;
 use crate::reader::{BadScenario, Found, Reader, Source};
 use crate::scenario::{
     Anchor, Area, Deed, Expected, HostPlan, IndexPlan, IoFate, LockspacePlan, Moment, ProfileName, ResourcePlan,
-    RunPlan, Scenario, ScriptedEvent, Signed, Style, Workload,
+    RunPlan, Scenario, ScriptedEvent, Signed, Style, Workload, letter,
 };
 use lease_core::format::{Geometry, Name};
 use lease_core::seam::{IndexChange, IndexOperation, LsId, Task};
@@ -309,14 +309,6 @@ fn hosts(reader: &mut Reader<'_>, allowed: Allowed, max_hosts: u64) -> Read<Vec<
             let count = count.map_or(3, |found| found.value) as usize;
             Ok((0..count).map(|index| made(index, letter(index))).collect())
         }
-    }
-}
-
-/// A, B, .. Z, and then H27, H28, ..
-fn letter(index: usize) -> String {
-    match u8::try_from(index) {
-        Ok(index @ 0..26) => char::from(b'A' + index).to_string(),
-        _ => format!("H{}", index + 1),
     }
 }
 

@@ -510,3 +510,11 @@ impl Scenario {
         self.story.lines().next().unwrap_or_default()
     }
 }
+
+/// A, B, .. Z, and then H27, H28, ..
+pub(crate) fn letter(index: usize) -> String {
+    match u8::try_from(index) {
+        Ok(index @ 0..26) => char::from(b'A' + index).to_string(),
+        _ => format!("H{}", index + 1),
+    }
+}

@@ -9,6 +9,8 @@
 //! | [`observe`] | what is known of the other hosts |
 //! | [`recovery`] | failure and killing: the main loop's tick |
 //! | [`acquire`], [`ballot`] | taking a resource |
+//! | [`holders`] | what clients ask about what they hold, converting it, and what becomes of it when they are gone |
+//! | [`background`] | the resource thread |
 //! | [`shared`] | whether others share it, sharing it, changing the mode |
 //! | [`release`] | giving it back |
 //! | [`resource`] | who holds what on this host |
@@ -17,8 +19,10 @@
 //! | [`io`] | slots, deadlines, outstanding writes |
 
 mod acquire;
+mod background;
 mod ballot;
 mod forget;
+mod holders;
 mod index;
 mod io;
 mod lockspace;
@@ -31,26 +35,25 @@ pub mod told;
 
 pub use self::forget::Passed;
 
-use self::acquire::{Acquire, Finished, Lvb, Stimulus, Won};
+use self::acquire::{Acquire, Finished, Stimulus};
 use self::index::Index;
 use self::io::{Cx, Ended, Io, Routed};
 use self::lockspace::{After, List, Lockspace, POLL};
 use self::recovery::{Client, MainLoop};
 use self::release::{Release, Released};
 use self::resource::{Holder, Key, Let, Resources, Token};
-use self::shared::{Downgrade, Downgraded};
+use self::shared::Downgrade;
 use crate::Refusal;
 use crate::format::Name;
 use crate::mutants::Mutant;
-use crate::numbers::{HostId, Lver, Numbers, Span, Time, Visit};
-use crate::profile::{ClientGone, Config, Grant, LocalHolders, LvbPlace, OrphanOnly};
+use crate::numbers::{HostId, Numbers, Span, Time, Visit};
+use crate::profile::{ClientGone, Config, Grant, LvbPlace, OrphanOnly};
 use crate::seam::{
-    Answer, ClientId, Event, Holding, Input, LastLife, LsId, Mode, Orphan, Output, Outputs, Place, Rare, Request,
-    RequestId, Slot, Task, Terms,
+    Answer, ClientId, Event, Holding, Input, LastLife, LsId, Orphan, Output, Outputs, Place, Rare, Request, RequestId,
+    Slot, Task, Terms,
 };
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// io_timeout where none is given (daemon §2).
@@ -354,36 +357,6 @@ impl Engine {
         out.push(Output::Reply { id, result: answer });
     }
 
-    /// "Acquire, release, inquire, convert, killpath on one client are exclusive → -16 if one is active."
-    fn inquire(&self, client: ClientId) -> Result<Answer, Refusal> {
-        if self.clients.get(&client).is_some_and(|state| state.command) {
-            return Err(Refusal::Busy);
-        }
-        let held = self.holdings().filter(|(holder, _)| *holder == client);
-        let told = |holding: Holding| match self.config.mutated(Mutant::B46) {
-            true => Holding { lver: Lver(0), ..holding },
-            false => holding,
-        };
-        Ok(Answer::Held(held.map(|(_, holding)| told(holding)).collect()))
-    }
-
-    fn set_lvb(&mut self, client: ClientId, key: &Key, value: &Arc<[u8]>) -> Result<(), Refusal> {
-        let hold = self.resources.hold_of(client, key).ok_or(Refusal::NotFound)?;
-        let sector = hold.won.token.sector();
-        let lvb = hold.won.lvb.as_mut().ok_or(Refusal::Invalid)?;
-        if value.len() as u64 > sector {
-            return Err(Refusal::TooBig);
-        }
-        *lvb = Lvb { value: crate::format::trimmed(value), dirty: true };
-        Ok(())
-    }
-
-    fn lvb(&mut self, client: ClientId, key: &Key) -> Result<Answer, Refusal> {
-        let hold = self.resources.hold_of(client, key).ok_or(Refusal::NotFound)?;
-        let lvb = hold.won.lvb.as_ref().ok_or(Refusal::Invalid)?;
-        Ok(Answer::Lvb(lvb.value.clone()))
-    }
-
     fn hosts(&self, now: Time, name: &Name) -> Result<Answer, Refusal> {
         let id = self.find_lockspace(name).ok_or(Refusal::NotFound)?;
         let lockspace = self.lockspace(id);
@@ -581,51 +554,6 @@ impl Engine {
         Began::Running(Command::Acquire(acquire))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of the request")]
-    fn convert(
-        &mut self,
-        now: Time,
-        worker: u8,
-        id: RequestId,
-        client: ClientId,
-        key: &Key,
-        mode: Mode,
-        nowait: bool,
-        out: &mut Outputs,
-    ) -> Began {
-        let Some(hold) = self.resources.hold_of(client, key) else {
-            return Began::Answered(Err(Refusal::NotFound));
-        };
-        if hold.converting {
-            return Began::Answered(Err(Refusal::Busy));
-        }
-        if hold.won.mode == mode {
-            return Began::Answered(Err(Refusal::Already));
-        }
-        let counted = self.config.profile.local_holders == LocalHolders::Counted;
-        if mode == Mode::Exclusive && hold.holders.len() > 1 && counted {
-            return Began::Answered(Err(Refusal::Again));
-        }
-        let won = hold.won.as_ref().clone();
-        if !self.lives(&won.token) {
-            return Began::Answered(Err(Refusal::LockspaceFailing));
-        }
-        self.resources.converting(key).converting = true;
-        let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
-        Began::Running(match mode {
-            Mode::Exclusive => {
-                let mut acquire = Box::new(Acquire::converting(id, client, won, nowait));
-                acquire.look(Task::Worker(worker), cx);
-                Command::Acquire(acquire)
-            }
-            Mode::Shared => {
-                let mut downgrade = Box::new(Downgrade::new(id, client, &won, &cx.config.profile));
-                downgrade.start(Task::Worker(worker), cx);
-                Command::Downgrade(downgrade)
-            }
-        })
-    }
-
     fn release(
         &mut self,
         now: Time,
@@ -777,84 +705,6 @@ impl Engine {
         })
     }
 
-    /// A hold is not being converted any more: what comes of it if its client is gone.
-    fn converted(&mut self, now: Time, key: &Key, out: &mut Outputs) {
-        let hold = self.resources.converting(key);
-        hold.converting = false;
-        if hold.holders.is_empty() {
-            let won = self.resources.take(key);
-            self.release_or_forget(now, *won, out);
-        }
-    }
-
-    fn downgrade_ended(
-        &mut self,
-        now: Time,
-        worker: u8,
-        downgrade: &Downgrade,
-        downgraded: Downgraded,
-        out: &mut Outputs,
-    ) {
-        let key = downgrade.release.token.key;
-        let won = &mut self.resources.converting(&key).won;
-        let result = match downgraded {
-            Downgraded::Shared => {
-                (won.mode, won.block) = (Mode::Shared, downgrade.block());
-                if let Some(lvb) = &mut won.lvb {
-                    lvb.dirty = false;
-                }
-                Ok(Answer::Acquired { lver: won.lver() })
-            }
-            Downgraded::StillExclusive(why) => Err(why),
-            Downgraded::Unclear(why) => {
-                won.erase = true;
-                Err(why)
-            }
-        };
-        self.converted(now, &key, out);
-        if !downgrade.client_gone {
-            self.command_ended(downgrade.client);
-        }
-        out.push(Output::Reply { id: downgrade.request, result });
-        self.worker_free(now, worker, out);
-    }
-
-    fn conversion_ended(
-        &mut self,
-        now: Time,
-        token: &Token,
-        shared: &Won,
-        finished: Finished,
-        out: &mut Outputs,
-    ) -> Result<Answer, Refusal> {
-        let grantable = self.grantable(now, token);
-        let held = &mut self.resources.converting(&token.key).won;
-        // What stands in the own block now is what the release has to start from.
-        held.block = shared.block;
-        let result = match finished {
-            Finished::Won(won) => {
-                let lver = won.lver();
-                *held = won;
-                if grantable { Ok(Answer::Acquired { lver }) } else { Err(Refusal::LockspaceFailing) }
-            }
-            Finished::Stuck(why) => {
-                held.erase = true;
-                Err(why)
-            }
-            Finished::Refused(why) | Finished::Retracting(why, _) | Finished::Undoing(why, _) => Err(why),
-        };
-        self.converted(now, &token.key, out);
-        result
-    }
-
-    fn release_or_forget(&mut self, now: Time, won: Won, out: &mut Outputs) {
-        if self.lives(&won.token) {
-            self.go_on_in_background(now, won.release(&self.config.profile), out);
-        } else {
-            self.resources.forget(&won.token.key);
-        }
-    }
-
     fn acquire_ended(&mut self, now: Time, worker: u8, acquire: Acquire, finished: Finished, out: &mut Outputs) {
         let Acquire { request: id, client, client_gone, token, terms, converts, .. } = acquire;
         if let Some(shared) = converts {
@@ -908,127 +758,6 @@ impl Engine {
             }
         };
         young && self.lives(token)
-    }
-
-    // The resource thread.
-
-    fn go_on_in_background(&mut self, now: Time, mut release: Release, out: &mut Outputs) {
-        if self.config.mutated(Mutant::B51b5) {
-            release.unflag();
-        }
-        let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
-        cx.rare(Rare::BackgroundRelease);
-        self.background.waiting.push((now, 0, release));
-        self.next_in_background(now, out);
-    }
-
-    /// "Tried at once, then after N, then every 2N seconds."
-    fn next_in_background(&mut self, now: Time, out: &mut Outputs) {
-        if self.background.running.is_some() {
-            return;
-        }
-        // "Dropped without I/O once the lockspace is gone or killing."
-        let Engine { background, resources, lockspaces, config, .. } = self;
-        background.waiting.retain(|(_, _, release)| {
-            let alive = lives(lockspaces, config, &release.token);
-            if !alive {
-                resources.forget(&release.token.key);
-            }
-            alive
-        });
-        let due = (0..background.waiting.len()).min_by_key(|index| background.waiting[*index].0);
-        let Some(next) = due else {
-            out.push(Output::NoWake { task: Task::Resource });
-            return;
-        };
-        let at = background.waiting[next].0;
-        if at > now {
-            let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
-            cx.wake_at(Task::Resource, at);
-            return;
-        }
-        let (_, tries, mut release) = background.waiting.remove(next);
-        release.start(Task::Resource, &mut Cx { now, config: &self.config, io: &mut self.io, out });
-        self.background.tries = tries;
-        self.background.running = Some(Box::new(release));
-    }
-
-    fn run_background(&mut self, now: Time, stimulus: Stimulus, out: &mut Outputs) {
-        let Some(mut release) = self.background.running.take() else {
-            return self.next_in_background(now, out);
-        };
-        let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
-        let ended = match stimulus {
-            Stimulus::Io(ended) => Some(ended),
-            Stimulus::Woken => {
-                let running = release.running_mut().cloned();
-                running.and_then(|running| cx.given_up(&running)).map(Err)
-            }
-        };
-        let Some(ended) = ended else {
-            self.background.running = Some(release);
-            return;
-        };
-        if !lives(&self.lockspaces, &self.config, &release.token) {
-            self.resources.forget(&release.token.key);
-            return self.next_in_background(now, out);
-        }
-        match release.io_done(Task::Resource, ended, cx) {
-            None => self.background.running = Some(release),
-            Some(Released::Done(_)) => {
-                self.resources.forget(&release.token.key);
-                self.next_in_background(now, out);
-            }
-            Some(Released::Again(_)) => {
-                cx.rare(Rare::BackgroundRetried);
-                let tries = self.background.tries;
-                let pause = release.token.io_timeout * if tries == 0 { 1 } else { 2 };
-                let again = now.after(Span::from_secs(pause));
-                self.background.waiting.push((again, tries.saturating_add(1).min(2), *release));
-                self.next_in_background(now, out);
-            }
-        }
-    }
-
-    // Clients.
-
-    /// What it held is released in the background; what it was acquiring will be.
-    fn client_gone(&mut self, now: Time, client: ClientId, out: &mut Outputs) {
-        let held: Vec<Key> =
-            self.resources.held().filter(|(holder, _)| *holder == client).map(|(_, won)| won.token.key).collect();
-        for key in held {
-            if self.resources.orphaned(client, &key) {
-                continue;
-            }
-            match self.resources.let_go(client, &key).expect("it was held a moment ago") {
-                Let::Stays => {}
-                Let::Last(won) => self.release_or_forget(now, *won, out),
-            }
-        }
-        // Its number may be given to another client at once, who has nothing to do with what still runs for this one.
-        for command in self.workers.iter_mut().flatten() {
-            match command {
-                Command::Acquire(acquire) if acquire.client == client => acquire.client_gone = true,
-                Command::Downgrade(downgrade) if downgrade.client == client => downgrade.client_gone = true,
-                Command::Release { client: asked, .. } if *asked == Some(client) => *asked = None,
-                _ => {}
-            }
-        }
-        let queue = core::mem::take(&mut self.queue);
-        for queued in queue {
-            let administrative = matches!(
-                queued.request,
-                Request::AddLockspace { .. } | Request::RemLockspace { .. } | Request::Index { .. }
-            );
-            if queued.client == client && !administrative {
-                out.push(Output::Event(Event::Rare(Rare::QueuedOfGoneClient)));
-                out.push(Output::Reply { id: queued.id, result: Err(Refusal::ClientGone) });
-            } else {
-                self.queue.push_back(queued);
-            }
-        }
-        self.clients.remove(&client);
-        self.main.news(now);
     }
 }
 
