@@ -151,6 +151,16 @@ pub(super) enum Stimulus {
     Woken,
 }
 
+impl Stimulus {
+    /// How the I/O ended that a command waits for, if it did: a command that is woken gives up what has had its time.
+    pub(super) fn ended(self, running: Option<&mut Running>, cx: &mut Cx<'_>) -> Option<Ended> {
+        match self {
+            Stimulus::Io(ended) => Some(ended),
+            Stimulus::Woken => cx.given_up(running?).map(Err),
+        }
+    }
+}
+
 pub(super) type Progress = Result<(), Finished>;
 
 impl Acquire {

@@ -56,13 +56,7 @@ impl Engine {
             return self.next_in_background(now, out);
         };
         let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
-        let ended = match stimulus {
-            Stimulus::Io(ended) => Some(ended),
-            Stimulus::Woken => {
-                let running = release.running_mut().cloned();
-                running.and_then(|running| cx.given_up(&running)).map(Err)
-            }
-        };
+        let ended = stimulus.ended(release.running_mut(), cx);
         let Some(ended) = ended else {
             self.background.running = Some(release);
             return;

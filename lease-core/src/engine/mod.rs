@@ -635,13 +635,7 @@ impl Engine {
             }
             Command::Downgrade(mut downgrade) => {
                 let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
-                let ended = match stimulus {
-                    Stimulus::Io(ended) => Some(ended),
-                    Stimulus::Woken => {
-                        let running = downgrade.running_mut().cloned();
-                        running.and_then(|running| cx.given_up(&running)).map(Err)
-                    }
-                };
+                let ended = stimulus.ended(downgrade.running_mut(), cx);
                 let alive = lives(&self.lockspaces, &self.config, &downgrade.release.token);
                 let downgraded = match alive {
                     true => downgrade.advance(task, ended, cx),
@@ -655,13 +649,7 @@ impl Engine {
             Command::Index(index) => self.run_index(now, worker, index, stimulus, out),
             Command::Release { id, client, mut release } => {
                 let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
-                let ended = match stimulus {
-                    Stimulus::Io(ended) => Some(ended),
-                    Stimulus::Woken => {
-                        let running = release.running_mut().cloned();
-                        running.and_then(|running| cx.given_up(&running)).map(Err)
-                    }
-                };
+                let ended = stimulus.ended(release.running_mut(), cx);
                 let alive = lives(&self.lockspaces, &self.config, &release.token);
                 let released = match ended {
                     // "Dropped without I/O once the lockspace is gone or killing."

@@ -12,16 +12,7 @@ impl Visit for Acquire {
         if let Some(shared) = &mut self.converts {
             shared.visit(numbers);
         }
-        for leader in self.found.iter_mut().chain(&mut self.attempted) {
-            leader.visit(numbers);
-        }
-        if let Some(ballot) = &mut self.ballot {
-            numbers.generation(ballot.me, &mut ballot.generation);
-            numbers.lver(&mut ballot.lver);
-            numbers.mbal(&mut ballot.mbal);
-            ballot.own.visit_of(ballot.me, numbers);
-            numbers.generation(ballot.me, &mut ballot.mode.generation);
-        }
+        self.visit_found(numbers);
         let owner = self.found.as_ref().map_or(HostId::NONE, |leader| leader.owner_id);
         match &mut self.step {
             Step::Owner(wait, _) | Step::OwnerLeader(wait, _) => wait.visit(owner, numbers),
@@ -104,8 +95,8 @@ impl Acquire {
         }
     }
 
-    /// Shows the numbers in copies of leaders and blocks.
-    pub(in crate::engine) fn visit_resource(&mut self, numbers: &mut dyn Numbers) {
+    /// Shows the numbers in what was found and in the ballot.
+    fn visit_found(&mut self, numbers: &mut dyn Numbers) {
         for leader in self.found.iter_mut().chain(&mut self.attempted) {
             leader.visit(numbers);
         }
@@ -116,6 +107,11 @@ impl Acquire {
             ballot.own.visit_of(ballot.me, numbers);
             numbers.generation(ballot.me, &mut ballot.mode.generation);
         }
+    }
+
+    /// Shows the numbers in copies of leaders and blocks.
+    pub(in crate::engine) fn visit_resource(&mut self, numbers: &mut dyn Numbers) {
+        self.visit_found(numbers);
         match &mut self.step {
             Step::Commit(leader, _) => leader.visit(numbers),
             Step::Undo(release, _) | Step::ShareFree(release) | Step::UndoLater(release, ..) => release.visit(numbers),
