@@ -135,13 +135,10 @@ fn select(arguments: &Arguments) -> Result<Vec<(Scenario, CheckPlan)>, Misuse> {
             return Err(Misuse::new(format_args!("{flag}: expected --profile {wanted}, found {profile}")));
         }
     }
-    let more = Decisions { with: arguments.with.clone(), without: arguments.except.clone() };
+    let more = Decisions { with: arguments.with.clone(), without: arguments.except.clone(), unspared: false };
     let mut selected = Vec::new();
     for scenario in scenarios {
-        let scenario = match more == Decisions::default() {
-            true => scenario,
-            false => scenario.with_decisions(&more).map_err(Misuse::new)?,
-        };
+        let scenario = scenario.with_decisions(&more).map_err(Misuse::new)?;
         let plan = scenario.check.as_ref().expect("only worlds are selected").without_reductions(&arguments.without);
         let plan = plan.map_err(|what| Misuse::new(format_args!("--without: {what}")))?;
         selected.push((scenario, plan));

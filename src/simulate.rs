@@ -1,5 +1,7 @@
 //! `simulate`: paths through scenarios, chosen by seeds.
 
+mod until_safe;
+
 use crate::arguments::{Jobs, ResultFiles, duration, seeds};
 use crate::campaigns::{self, Reach, Seeds, Subject};
 use crate::canary;
@@ -48,6 +50,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "seed")]
     keep_image: Option<PathBuf>,
     #[command(flatten)]
+    until_safe: until_safe::UntilSafe,
+    #[command(flatten)]
     files: ResultFiles,
     /// Judge nothing, to see that a campaign without eyes is red
     #[arg(long, conflicts_with = "seed")]
@@ -56,6 +60,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misuse> {
     let scenarios = selection::scenarios(&arguments.scenarios, Kind::Stories)?;
+    if arguments.until_safe.until_safe {
+        let seeds = arguments.seeds.clone().unwrap_or(USUAL_SEEDS);
+        return until_safe::run(&scenarios, seeds, arguments, screen);
+    }
     let traces = Traces::new(arguments.trace.as_deref())?;
     let image = arguments.keep_image.as_deref().map(Destination::new).transpose()?;
     let outputs = Outputs::new(&arguments.files)?;

@@ -66,7 +66,7 @@ All of it is within the tolerance: no assumption is broken.\n\n";
     text
 }
 
-fn names(decisions: &[&str], join: &str) -> String {
+pub(crate) fn names(decisions: &[&str], join: &str) -> String {
     decisions.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(join)
 }
 
@@ -78,11 +78,15 @@ fn closed(rung: &Rung) -> String {
 }
 
 fn novelty(rung: &Rung) -> &'static str {
-    let known = |name: &&str| DESCRIBED.iter().any(|(described, _)| described == name);
-    match rung.closed_by.iter().chain(rung.or_by.iter().flatten()).any(known) {
+    match rung.closed_by.iter().chain(rung.or_by.iter().flatten()).any(|name| described(name).is_some()) {
         true => "",
         false => "not described before",
     }
+}
+
+/// The known weak point that the absence of a decision is, if it is one.
+pub(crate) fn described(decision: &str) -> Option<&'static str> {
+    DESCRIBED.iter().find(|(described, _)| *described == decision).map(|(_, what)| *what)
 }
 
 /// 1234567 as 1 234 567.

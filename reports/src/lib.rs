@@ -11,6 +11,7 @@ pub mod junit;
 pub mod ladder;
 pub mod results;
 pub mod searched;
+pub mod seed_ladder;
 pub mod status;
 pub mod story;
 pub mod table;

@@ -60,8 +60,8 @@ pub struct Summary {
     pub complete: bool,
     /// The digests of all runs, chained.
     pub digest: u64,
-    /// How many seeds violated something.
-    pub violating: u64,
+    /// How many seeds violated something, by property.
+    pub violating: BTreeMap<&'static str, u64>,
     /// The first of them, by seed.
     pub violations: Vec<Outcome>,
     /// The first seed whose second run went another way than its first.
@@ -175,7 +175,7 @@ impl Merged {
                 seeds: 0,
                 complete: false,
                 digest: 0,
-                violating: 0,
+                violating: BTreeMap::new(),
                 violations: Vec::new(),
                 nondeterministic: None,
                 actions: 0,
@@ -198,7 +198,7 @@ impl Merged {
     }
 
     fn is_over(&self) -> bool {
-        self.stop_at_violation && self.summary.violating > 0
+        self.stop_at_violation && !self.summary.violating.is_empty()
     }
 
     fn take(&mut self, outcome: Outcome, unrepeatable: Option<Unrepeatable>) {
@@ -223,8 +223,8 @@ impl Merged {
         }
         self.actions.push(outcome.actions);
         self.micros.push(outcome.micros);
-        if !outcome.verdict.holds() {
-            summary.violating += 1;
+        if let Some(property) = outcome.verdict.property() {
+            *summary.violating.entry(property).or_default() += 1;
             if summary.violations.len() < KEPT {
                 summary.violations.push(outcome);
             }

@@ -1,6 +1,5 @@
 //! A case: one scenario under one profile with one seed, everything drawn that a world is built from.
 
-use crate::check::Decisions;
 use crate::dice::{Dice, Range};
 use crate::faults::{Fault, Trigger};
 use crate::faults::{FaultPlan, FaultWish};
@@ -45,7 +44,8 @@ impl<'a> Case<'a> {
         let cluster_watchdog = scenario.hosts.first().map_or(60, |host| dice.within(host.usual_watchdog()));
         let host_ids = scenario.hosts.iter().map(|plan| plan.host_id).collect::<BTreeSet<_>>();
         let host_ids_are_shared = host_ids.len() < scenario.hosts.len();
-        let drifting = profile == ProfileName::Hardened || scenario.beyond;
+        let unspared = scenario.decisions.unspared;
+        let drifting = profile == ProfileName::Hardened || scenario.beyond || unspared;
         let mut hosts = Vec::new();
         let mut starts = Vec::new();
         for plan in &scenario.hosts {
@@ -62,10 +62,7 @@ impl<'a> Case<'a> {
                 io_timeout,
             });
             let own = plan.profile.unwrap_or(profile);
-            let (engine, wdmd) = match &scenario.check {
-                Some(check) => check.decisions.profiles(own),
-                None => Decisions::default().profiles(own),
-            };
+            let (engine, wdmd) = scenario.decisions.profiles(own);
             hosts.push(HostSetup {
                 label: plan.label.clone(),
                 config: Config {
@@ -146,7 +143,7 @@ impl<'a> Case<'a> {
             hosts,
         };
         let allowed = |fault: Fault, wish: &FaultWish| {
-            wish.only.is_none_or(|only| only == profile) && (fault != Fault::Drift || drifting)
+            (unspared || wish.only.is_none_or(|only| only == profile)) && (fault != Fault::Drift || drifting)
         };
         let faults = FaultPlan::draw(&scenario.faults, scenario.mix, seed, allowed);
         Case { scenario, profile, seed, mutant: None, setup, limits: limits(scenario), faults, starts, blind: false }

@@ -6,7 +6,6 @@
 //! world = "ballots"          # or "host-ids", or "leases": see model::checker
 //! crashes = "unlimited"      # or a number; what is left out is the usual
 //! unique = { hardened = 499_429 }
-//! without = ["own_vote"]     # hardened, but for this decision
 //! ```
 //!
 //! It refuses to search: that is the model's.
@@ -18,11 +17,10 @@ mod read;
 pub use follow::{Followed, follow, follow_to};
 pub use ladder::{Bounds, End, Ladder, Rung, until_safe};
 
-use crate::scenario::{HostPlan, ProfileName, ResourcePlan, Scenario};
-use lease_core::profile::Profile;
+use crate::scenario::{HostPlan, ProfileName, ResourcePlan};
 use model::Limits;
 use model::checker::plan::{BallotPlan, BrokenDisk, Plan, TimedPlan};
-use model::setup::{HostSetup, LateClose, Setup, WdmdProfile};
+use model::setup::{HostSetup, Setup};
 
 /// What a world to be decided completely consists of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,118 +35,6 @@ pub struct CheckPlan {
     pub tick: u64,
     /// How many different states the complete world has under each profile, in the order of [`ProfileName::ALL`].
     pub unique: [Option<u64>; 2],
-    /// Single decisions that differ from the profile.
-    pub decisions: Decisions,
-}
-
-/// Single decisions of a profile, taken the other way.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Decisions {
-    /// The safe decision, put into `sanlock_3_8_5`.
-    pub with: Vec<String>,
-    /// The decision of 3.8.5, put into `hardened`.
-    pub without: Vec<String>,
-}
-
-/// A decision that there is not.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("expected a decision ({known}), found {0:?}", known = Decisions::names().collect::<Vec<_>>().join(", "))]
-pub struct UnknownDecision(pub String);
-
-/// The decision of the host part of the profile.
-const LATE_CLOSE: &str = "late_close";
-
-impl Decisions {
-    /// The names of all decisions: those of the engine, then that of wdmd.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        Profile::DECISIONS.iter().copied().chain([LATE_CLOSE])
-    }
-
-    /// # Errors
-    ///
-    /// If there is no such decision.
-    pub fn known(name: &str) -> Result<(), UnknownDecision> {
-        Decisions::names().any(|known| known == name).then_some(()).ok_or_else(|| UnknownDecision(name.to_owned()))
-    }
-
-    /// Those that change something in this profile.
-    pub fn of(&self, profile: ProfileName) -> &[String] {
-        match profile {
-            ProfileName::Sanlock385 => &self.with,
-            ProfileName::Hardened => &self.without,
-        }
-    }
-
-    /// The decisions of the engine and of wdmd under this profile.
-    pub(crate) fn profiles(&self, profile: ProfileName) -> (Profile, WdmdProfile) {
-        let known = "names of decisions are looked at when they are read";
-        match profile {
-            ProfileName::Sanlock385 => {
-                self.with.iter().fold((Profile::SANLOCK_3_8_5, WdmdProfile::SANLOCK_3_8_5), |(engine, wdmd), name| {
-                    match name == LATE_CLOSE {
-                        true => (engine, wdmd.closing_late(LateClose::Silent)),
-                        false => (engine.with(name).expect(known), wdmd),
-                    }
-                })
-            }
-            ProfileName::Hardened => {
-                self.without.iter().fold((Profile::HARDENED, WdmdProfile::HARDENED), |(engine, wdmd), name| {
-                    match name == LATE_CLOSE {
-                        true => (engine, wdmd.closing_late(LateClose::Pings)),
-                        false => (engine.without(name).expect(known), wdmd),
-                    }
-                })
-            }
-        }
-    }
-}
-
-impl Scenario {
-    /// The same world with these decisions beside its own. Its text says so, too: a trace carries the text.
-    ///
-    /// # Errors
-    ///
-    /// In one line, if there is no such decision, if this is no world to be decided completely, or if its lists of
-    /// decisions are written in more than a line each.
-    pub fn with_decisions(&self, more: &Decisions) -> Result<Scenario, String> {
-        let Some(check) = &self.check else {
-            return Err(format!("{}: expected a [check] part, found none", self.file));
-        };
-        for name in more.with.iter().chain(&more.without) {
-            Decisions::known(name).map_err(|error| error.to_string())?;
-        }
-        let mut decisions = check.decisions.clone();
-        for (all, more) in [(&mut decisions.with, &more.with), (&mut decisions.without, &more.without)] {
-            for name in more {
-                if !all.contains(name) {
-                    all.push(name.clone());
-                }
-            }
-        }
-        let mut text = String::new();
-        let mut inside = false;
-        for line in self.text.lines() {
-            let is_list = inside && ["with", "without"].contains(&line.split('=').next().unwrap_or("").trim());
-            if line.starts_with('[') {
-                inside = line.trim_end().starts_with("[check]");
-            }
-            if !is_list {
-                text += line;
-                text.push('\n');
-            }
-            if inside && line.starts_with('[') {
-                for (key, names) in [("with", &decisions.with), ("without", &decisions.without)] {
-                    if !names.is_empty() {
-                        text += &format!("{key} = {names:?}\n");
-                    }
-                }
-            }
-        }
-        match Scenario::parse(&self.name, &self.file, &text) {
-            Ok(scenario) if scenario.check.as_ref().is_some_and(|check| check.decisions == decisions) => Ok(scenario),
-            _ => Err(format!("{}: [check] expected the lists with and without in a line each", self.file)),
-        }
-    }
 }
 
 impl CheckPlan {

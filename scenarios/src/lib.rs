@@ -20,6 +20,7 @@ mod case;
 mod catalogue;
 mod check;
 mod clients;
+mod decisions;
 mod dice;
 mod digest;
 mod fates;
@@ -33,6 +34,7 @@ mod quiet;
 mod reader;
 mod replay;
 mod scenario;
+mod seed_ladder;
 mod shrink;
 mod simulate;
 pub mod status;
@@ -44,9 +46,8 @@ pub use campaign::{Campaign, SAMPLED_ONE_IN, Summary, Unrepeatable, run_campaign
 pub use capability::Capability;
 pub use case::Case;
 pub use catalogue::{catalogue, worlds};
-pub use check::{
-    Bounds, CheckPlan, Decisions, End, Followed, Ladder, Rung, UnknownDecision, follow, follow_to, until_safe,
-};
+pub use check::{Bounds, CheckPlan, End, Followed, Ladder, Rung, follow, follow_to, until_safe};
+pub use decisions::{Decisions, UnknownDecision};
 pub use dice::{Dice, Range};
 pub use digest::Digest;
 pub use faults::{Fault, FaultPlan, FaultWish, Fired, Mix, PerFault, PlannedFault, Trigger};
@@ -61,6 +62,7 @@ pub use scenario::{
     Anchor, Area, Deed, Expected, HostPlan, IoFate, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan,
     Scenario, ScriptedEvent, Signed, Style, Workload,
 };
+pub use seed_ladder::{SeedBounds, SeedLadder, SeedRung, until_safe_by_seeds};
 pub use shrink::{NotShrinkable, Shrunk, is_minimal, shrink};
 pub use simulate::{Outcome, Verdict, run_case, simulate};
 pub use trace::{BadTrace, Claim, Line, Mark, Trace, limits_text, record, record_with};

@@ -35,6 +35,7 @@
 //! ```
 
 use crate::check::CheckPlan;
+use crate::decisions::Decisions;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
 use crate::known::KNOWN_BUGS;
@@ -167,6 +168,7 @@ fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: Stri
         limits,
         run,
         check: check.map(|(_, check)| check),
+        decisions: reader.table("decisions", Decisions::read)?,
         expect_sanlock,
         expect_hardened,
         bugs,

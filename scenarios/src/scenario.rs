@@ -4,6 +4,7 @@
 //! Almost every number may be a range. A seed draws from it, so that one scenario is a whole neighbourhood of stories.
 
 use crate::check::CheckPlan;
+use crate::decisions::Decisions;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault};
 use lease_core::format::Geometry;
@@ -123,6 +124,8 @@ pub struct Scenario {
     pub run: RunPlan,
     /// If this is a world to be decided completely: what it consists of, beside the cluster.
     pub check: Option<CheckPlan>,
+    /// Single decisions that differ from the profile.
+    pub decisions: Decisions,
     /// What is expected of `sanlock_3_8_5`.
     pub expect_sanlock: Expected,
     /// What is expected of `hardened`.

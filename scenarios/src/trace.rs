@@ -248,6 +248,11 @@ impl Trace {
         case
     }
 
+    /// The same choices in another version of its scenario: one with other decisions.
+    pub(crate) fn under(&self, scenario: Scenario) -> Trace {
+        Trace { scenario, ..self.clone() }
+    }
+
     /// The lines that bind, without what explains them: what is left to an explorer that takes steps away.
     pub fn binding(&self) -> impl Iterator<Item = &Line> {
         self.lines.iter().filter(|line| !matches!(line, Line::Note(_)))

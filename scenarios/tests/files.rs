@@ -76,7 +76,7 @@ fn mistakes_in_a_world_to_be_checked_are_told_like_all_others() {
     check_world(
         "jitter = true",
         "x.toml:8: [check] jitter: expected one of the keys world, acquires, crashes, late_writes, torn_blocks, broken, states, \
-         long, unique, with, without, found an unknown key",
+         long, unique, found an unknown key",
     );
     check_world(
         "torn_blocks = true",
@@ -91,8 +91,8 @@ fn mistakes_in_a_world_to_be_checked_are_told_like_all_others() {
         "x.toml:6: [check]: expected states = N, for \"holds within the bound\" is expected, found no bound",
     );
     check_world("states = 9\n[expect]\nhardened = \"holds within the bound\"", "read");
-    let unknown = answer("[check]\nworld = \"leases\"\nwithout = [\"magic\"]");
-    assert!(unknown.starts_with("x.toml:4: [check] without: expected decisions (rejoin, "), "{unknown}");
+    let unknown = answer("[cluster]\nhosts = 2\n[decisions]\nwithout = [\"magic\"]");
+    assert!(unknown.starts_with("x.toml:5: [decisions] without: expected decisions (rejoin, "), "{unknown}");
     assert!(unknown.ends_with(", late_close), found \"magic\""), "{unknown}");
     check("[check]", "x.toml:2: [check] world: expected one of ballots, host-ids, leases, found nothing");
     check(
@@ -127,8 +127,11 @@ fn mistakes_in_a_world_to_be_checked_are_told_like_all_others() {
 #[test]
 fn decisions_are_put_into_a_profile_and_into_the_text() {
     let world = Scenario::named("check-ballots-2").expect("it is in the catalogue");
-    let more =
-        Decisions { with: vec!["winner".to_owned()], without: vec!["own_vote".to_owned(), "late_close".to_owned()] };
+    let more = Decisions {
+        with: vec!["winner".to_owned()],
+        without: vec!["own_vote".to_owned(), "late_close".to_owned()],
+        unspared: false,
+    };
     let changed = world.with_decisions(&more).expect("there are such decisions");
     assert!(changed.text.contains("without = [\"own_vote\", \"late_close\"]"), "{}", changed.text);
     let profile = |profile| Case::new(&changed, profile, 0).setup.hosts[1].config.profile;
@@ -137,6 +140,14 @@ fn decisions_are_put_into_a_profile_and_into_the_text() {
     // Once more: the lists of the text are replaced, not repeated.
     let again = changed.with_decisions(&more).expect("there are such decisions");
     assert_eq!(again.text, changed.text);
+    // In a story, too; and then nothing spares the other profile, drift neither.
+    let swarm = Scenario::named("swarm").expect("it is in the catalogue");
+    let unspared = swarm.with_decisions(&Decisions { unspared: true, ..more }).expect("there are such decisions");
+    let on = |scenario: &Scenario| {
+        Case::new(scenario, ProfileName::Sanlock385, 0).faults.on.iter().filter(|(_, on)| on.is_some()).count()
+    };
+    assert!(on(&unspared) > on(&swarm), "{} faults and {}", on(&unspared), on(&swarm));
+    assert!(Case::new(&unspared, ProfileName::Sanlock385, 0).setup.hosts.iter().any(|host| host.drift_ppm != 0));
     let unknown = world.with_decisions(&Decisions { with: vec!["luck".to_owned()], ..Decisions::default() });
     assert!(unknown.is_err_and(|why| why.contains("found \"luck\"")));
 }

@@ -10,8 +10,9 @@
 //! It refuses to call a world safe of which it did not see the end, and to look at the time: whoever wants it to stop
 //! raises the flag.
 
-use super::{Decisions, Followed, follow_to};
+use super::{Followed, follow_to};
 use crate::case::Case;
+use crate::decisions::Decisions;
 use crate::panics::all_quietly;
 use crate::scenario::{ProfileName, Scenario};
 use crate::trace::Trace;
@@ -148,7 +149,7 @@ fn climb<S: Space, F: Fn(Arc<Setup>) -> Result<S, String>>(
 ) -> Result<Ladder, String> {
     let climber = Climber { scenario, bounds, build };
     let check = scenario.check.as_ref().expect("looked at before");
-    let given = check.decisions.with.clone();
+    let given = scenario.decisions.with.clone();
     let mut left = Decisions::names().filter(|name| !given.iter().any(|given| given == name)).collect::<Vec<_>>();
     let mut climbed = climber.up(&left)?;
     // A decision that only put a violation off, until others closed it, is none that closes it.
@@ -251,7 +252,8 @@ impl<S: Space, F: Fn(Arc<Setup>) -> Result<S, String>> Climber<'_, F> {
     }
 
     fn with<R>(&self, decisions: &[&str], work: impl FnOnce(&S, &Case<'_>) -> R) -> Result<R, String> {
-        let more = Decisions { with: decisions.iter().map(|name| (*name).to_owned()).collect(), without: Vec::new() };
+        let more =
+            Decisions { with: decisions.iter().map(|name| (*name).to_owned()).collect(), ..Decisions::default() };
         let scenario = match decisions {
             [] => self.scenario.clone(),
             _ => self.scenario.with_decisions(&more)?,

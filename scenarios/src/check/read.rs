@@ -1,6 +1,6 @@
 //! The words of the `[check]` part.
 
-use super::{CheckPlan, Decisions};
+use super::CheckPlan;
 use crate::dice::Range;
 use crate::reader::{BadScenario, Reader};
 use crate::scenario::ProfileName;
@@ -42,21 +42,8 @@ impl CheckPlan {
             }
             Ok(counts)
         })?;
-        let decisions = Decisions { with: decisions(table, "with")?, without: decisions(table, "without")? };
-        Ok(CheckPlan { plan, states, long, tick: tick.map_or(1, |found| found.value), unique, decisions })
+        Ok(CheckPlan { plan, states, long, tick: tick.map_or(1, |found| found.value), unique })
     }
-}
-
-fn decisions(table: &mut Reader<'_>, key: &'static str) -> Read<Vec<String>> {
-    let mut names = Vec::new();
-    for found in table.texts(key)?.unwrap_or_default() {
-        if Decisions::known(&found.value).is_err() {
-            let known = Decisions::names().collect::<Vec<_>>().join(", ");
-            return Err(table.bad(found.at, key, format!("decisions ({known})"), format!("{:?}", found.value)));
-        }
-        names.push(found.value);
-    }
-    Ok(names)
 }
 
 fn ballots(table: &mut Reader<'_>, beyond: bool) -> Read<BallotPlan> {
