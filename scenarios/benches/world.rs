@@ -1,7 +1,7 @@
 //! How many actions a second a world carries out: a cluster at rest, and one in the storm. One core.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use scenarios::{ProfileName, quiet, quiet_4k, simulate, stormy_scenario};
+use scenarios::{Case, Mix, ProfileName, Scenario, quiet, quiet_4k, run_case, simulate, stormy_scenario};
 
 /// Actions of one measured piece of work.
 const ACTIONS: u64 = 100_000;
@@ -24,6 +24,21 @@ fn world(criterion: &mut Criterion) {
         || (0..SEEDS).map(|seed| simulate(&scenario, ProfileName::Hardened, seed, &mut ()).actions).sum::<u64>();
     group.throughput(Throughput::Elements(storm()));
     group.bench_function("storm", |bencher| bencher.iter(storm));
+
+    // Every fault in every seed, judged and not judged: the difference is what looking costs.
+    let whole = Scenario { mix: Mix::Uniform, ..scenario };
+    let whole = |blind: bool| {
+        let run = |seed| {
+            let mut case = Case::new(&whole, ProfileName::Hardened, seed);
+            case.blind = blind;
+            run_case(&case, &mut ()).actions
+        };
+        (0..SEEDS).map(run).sum::<u64>()
+    };
+    assert_eq!(whole(false), whole(true), "looking changes nothing");
+    group.throughput(Throughput::Elements(whole(false)));
+    group.bench_function("storm, every fault", |bencher| bencher.iter(|| whole(false)));
+    group.bench_function("storm, every fault, nobody looks", |bencher| bencher.iter(|| whole(true)));
     group.finish();
 }
 

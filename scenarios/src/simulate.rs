@@ -348,6 +348,9 @@ impl<'a, S: Sink> Simulation<'a, S> {
             fired: Fired::NONE,
             rare: [0; Rare::ALL.len()],
         };
+        if case.blind {
+            simulation.world.look_away();
+        }
         let timed = case.planned(Trigger::Timed).collect::<Vec<_>>();
         for fault in timed {
             let entry = simulation.agenda.entry(What::Strike(fault));
@@ -378,7 +381,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
                 };
                 self.now = self.now.max(at);
                 self.perform(entry, what);
-                if let Some(violation) = self.world.violation().filter(|_| !self.case.blind) {
+                if let Some(violation) = self.world.violation() {
                     self.verdict = Some(Verdict::Violated(violation.clone()));
                 }
             }
@@ -841,7 +844,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
         self.in_step = true;
         self.world.at_rest(self.now, &mut self.tape);
         self.in_step = false;
-        self.verdict = Some(match self.world.violation().filter(|_| !self.case.blind) {
+        self.verdict = Some(match self.world.violation() {
             Some(violation) => Verdict::Violated(violation.clone()),
             None => Verdict::Holds,
         });

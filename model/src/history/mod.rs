@@ -68,6 +68,8 @@ pub struct History {
     progress: progress::Progress,
     counter: counts::Counter,
     violation: Option<Violation>,
+    /// Whether it looks away, and neither judges nor counts.
+    blind: bool,
     /// When the first deadline passes if nothing else happens; `None` if that must be worked out anew.
     due: Option<Instant>,
 }
@@ -87,8 +89,20 @@ impl History {
             progress: progress::Progress::default(),
             counter: counts::Counter::new(setup),
             violation: None,
+            blind: false,
             due: Some(Instant::NEVER),
         }
+    }
+
+    /// From here on it looks away: nothing is judged, and nothing counted. For the questions whether anybody would notice
+    /// that, and what looking costs.
+    pub fn look_away(&mut self) {
+        self.blind = true;
+    }
+
+    /// Whether there is nothing more to judge.
+    fn is_over(&self) -> bool {
+        self.blind || self.violation.is_some()
     }
 
     /// The first truth that did not hold.
@@ -103,7 +117,7 @@ impl History {
 
     /// Time passes up to and including `to`, and nothing happens on the way.
     pub fn pass(&mut self, to: Instant, facts: &Facts<'_>) {
-        if self.violation.is_some() {
+        if self.is_over() {
             return;
         }
         let due = match self.due {
@@ -119,6 +133,9 @@ impl History {
 
     /// Something happened.
     pub fn see(&mut self, at: Instant, happening: &Happening, facts: &Facts<'_>) {
+        if self.blind {
+            return;
+        }
         if self.violation.is_some() {
             self.ledger.see(at, happening, facts);
             self.counter.see(at, happening, &self.ledger);
@@ -179,7 +196,7 @@ impl History {
         holdings: impl Iterator<Item = (ClientId, Holding)> + Clone,
         facts: &Facts<'_>,
     ) {
-        if self.violation.is_none() {
+        if !self.is_over() {
             let verdict = answers::compare_holdings(at, host, holdings, &self.ledger, facts);
             self.note(verdict);
         }
@@ -198,7 +215,7 @@ impl History {
 
     /// Nothing moves any more: all I/O is over, all requests are answered, and nobody retries anything.
     pub fn at_rest(&mut self, at: Instant, facts: &Facts<'_>) {
-        if self.violation.is_none() {
+        if !self.is_over() {
             let progress = self.progress.at_rest(at, &self.ledger, facts);
             self.note(progress.and_then(|()| residue::at_rest(at, &self.ledger, facts)));
         }

@@ -205,6 +205,11 @@ impl World {
         &self.history
     }
 
+    /// From here on nobody looks whether what must hold holds: see [`History::look_away`].
+    pub fn look_away(&mut self) {
+        self.history.look_away();
+    }
+
     /// The first violation of a property.
     pub fn violation(&self) -> Option<&Violation> {
         self.history.violation()
