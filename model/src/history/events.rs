@@ -3,21 +3,22 @@
 //! Three moments are looked at. When a renewal is written its bits name those who were called not long ago, all of those who
 //! are told an event, and with an event nobody whom it is not for. When a process hears an event, somebody sent it to this
 //! life of its host. And when a daemon has looked at a record that carries an event for it, whoever listens has heard it.
-//! A request is heeded only if somebody asked for that.
+//! A request is heeded only if somebody asked for that; and if a daemon has read it, whoever holds a lower version is
+//! signalled at once.
 
 use super::calm::damages;
 use super::facts::{Area, Facts};
-use super::ledger::{Ended, Ledger, NEARLY};
+use super::ledger::{Ended, Ledger, NEARLY, Phase};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use super::written::Written;
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, LockspaceIx, Process, ResourceIx, Setup};
-use lease_core::format::{Bitmap, DeltaLease, HostEvent, Sector, SectorKind};
+use lease_core::format::{Bitmap, DeltaLease, HostEvent, RequestRecord, Sector, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver};
-use lease_core::seam::{Event, EventChange, LsId, Place, Request, Task, ToldEvent};
-use sim_disk::Completion;
+use lease_core::seam::{DiskId, Event, EventChange, LsId, Place, Request, Task, ToldEvent};
+use sim_disk::{Completion, IoId};
 
 /// Times io_timeout for which a host is called.
 const LIFETIME: u64 = 6;
@@ -93,6 +94,24 @@ enum Read {
     Done,
 }
 
+/// A daemon that reads the request for a resource.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Examined {
+    host: Host,
+    disk: DiskId,
+    io: IoId,
+    resource: ResourceIx,
+}
+
+/// A signal that is due because a request was read.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Due {
+    at: Instant,
+    host: Host,
+    process: Process,
+    resource: ResourceIx,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Events {
     sent: Vec<Sent>,
@@ -100,6 +119,8 @@ pub(super) struct Events {
     wanted: Vec<Wanted>,
     listeners: Vec<Listener>,
     owing: Vec<Owing>,
+    examined: Vec<Examined>,
+    due: Vec<Due>,
     /// Who owns each resource according to its leader.
     owners: Vec<HostId>,
     /// The disk was changed behind everybody's back, or lied.
@@ -109,8 +130,17 @@ pub(super) struct Events {
 impl Events {
     pub(super) fn new(setup: &Setup) -> Events {
         let owners = vec![HostId::NONE; setup.resources.len()];
-        let (sent, called, wanted) = (Vec::new(), Vec::new(), Vec::new());
-        Events { sent, called, wanted, listeners: Vec::new(), owing: Vec::new(), owners, damaged: false }
+        Events {
+            sent: Vec::new(),
+            called: Vec::new(),
+            wanted: Vec::new(),
+            listeners: Vec::new(),
+            owing: Vec::new(),
+            examined: Vec::new(),
+            due: Vec::new(),
+            owners,
+            damaged: false,
+        }
     }
 
     // --- Renewals ---
@@ -185,6 +215,7 @@ impl Events {
         ledger: &Ledger,
         facts: &Facts<'_>,
     ) -> Verdict {
+        self.overdue(at, facts)?;
         match happening {
             Happening::Chosen(action) => self.damaged |= damages(action),
             Happening::MediumChanged { .. } => self.damaged = true,
@@ -215,7 +246,24 @@ impl Events {
             Happening::ReadIssued { host, task: Task::Lockspace(_), .. } if !self.owing.is_empty() => {
                 self.reads(*host, Read::Wanted, Read::Issued, ledger);
             }
-            Happening::Completed { host, completion, took, .. } if !self.owing.is_empty() => {
+            Happening::ReadIssued { host, task: Task::Resource, disk, io, offset, .. } => {
+                let spot = facts.spot(*disk, *offset).map(|spot| (spot.area, spot.kind));
+                if let Some((Area::Resource(resource), SectorKind::Request)) = spot {
+                    self.examined.push(Examined { host: *host, disk: *disk, io: *io, resource });
+                }
+            }
+            Happening::Signalled { host, process, .. } => {
+                self.due.retain(|due| (due.host, due.process) != (*host, *process));
+            }
+            Happening::Completed { host, disk, io, completion, took, .. } => {
+                let is_it = |examined: &Examined| (examined.host, examined.disk, examined.io) == (*host, *disk, *io);
+                if let Some(index) = self.examined.iter().position(is_it) {
+                    let resource = self.examined.swap_remove(index).resource;
+                    self.examined(at, *host, resource, completion, *took, ledger, facts);
+                }
+                if self.owing.is_empty() {
+                    return Ok(());
+                }
                 if let Some(lockspace) = ended.io.and_then(|io| io.area_read) {
                     let on_time = |owing: &Owing| {
                         let life = ledger.host(owing.host).current(owing.lockspace);
@@ -230,12 +278,17 @@ impl Events {
             }
             Happening::Ended { host, process } | Happening::HungUp { host, process } => {
                 self.listeners.retain(|listener| (listener.host, listener.process) != (*host, *process));
+                self.due.retain(|due| (due.host, due.process) != (*host, *process));
             }
             Happening::Engine { host, event: Event::Killing { .. } | Event::Cleared { .. } }
             | Happening::DaemonDown { host }
             | Happening::Down { host, .. } => {
                 self.listeners.retain(|listener| listener.host != *host);
                 self.owing.retain(|owing| owing.host != *host);
+                self.due.retain(|due| due.host != *host);
+                if !matches!(happening, Happening::Engine { .. }) {
+                    self.examined.retain(|examined| examined.host != *host);
+                }
             }
             _ => {}
         }
@@ -432,6 +485,51 @@ impl Events {
             return wrong(format!("which nobody sent to host {}", life.host_id));
         }
         Ok(())
+    }
+
+    /// A daemon has read the request for a resource: whoever holds a lower version of it is to be signalled.
+    #[expect(clippy::too_many_arguments, reason = "what there is to say about a read")]
+    fn examined(
+        &mut self,
+        at: Instant,
+        host: Host,
+        resource: ResourceIx,
+        completion: &Completion,
+        took: u64,
+        ledger: &Ledger,
+        facts: &Facts<'_>,
+    ) {
+        let Completion::Read(runs) = completion else { return };
+        let bytes = runs.first().map(|(_, bytes)| bytes.to_vec()).unwrap_or_default();
+        let Ok(record) = RequestRecord::read(&bytes) else { return };
+        let state = ledger.host(host);
+        let Some(life) = state.current(facts.resource(resource).lockspace) else { return };
+        let known = matches!(record.force_mode, RequestRecord::FORCE | RequestRecord::GRACEFUL);
+        // What took that long may have been given up.
+        let in_time = took + NEARLY < life.io_timeout * 1_000_000;
+        if !known || !in_time || life.phase != Phase::Joined {
+            return;
+        }
+        for hold in ledger.holds_of(host).filter(|hold| hold.resource == resource && record.lver > hold.lver) {
+            // While a command of it is under way the daemon may know something else of it.
+            let busy = state.requests.iter().any(|asked| asked.process == Some(hold.process));
+            let client = state.client(hold.process).is_some_and(|client| client.alive && !client.hung_up);
+            if client && !busy && hold.generation == life.generation {
+                self.due.push(Due { at, host, process: hold.process, resource });
+            }
+        }
+    }
+
+    /// What was due is over.
+    fn overdue(&self, at: Instant, facts: &Facts<'_>) -> Verdict {
+        let Some(due) = self.due.iter().find(|due| due.at < at && !self.damaged) else { return Ok(()) };
+        let what = format!(
+            "{} has read that {} is asked for, and does not signal {}, which holds it",
+            facts.label(due.host),
+            facts.resource_name(due.resource),
+            facts.process(due.host, due.process),
+        );
+        violated(Property::Events, due.at, &[due.host], what)
     }
 
     fn heeded(&self, at: Instant, host: Host, what: (Place, Lver, u32), facts: &Facts<'_>) -> Verdict {

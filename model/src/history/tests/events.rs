@@ -2,9 +2,9 @@
 
 use super::{A, B, LsId, P, Property, Request, Story, THREAD, breaks, holds, name};
 use crate::happening::Happening;
-use lease_core::format::{Bitmap, DeltaLease, HostEvent};
+use lease_core::format::{Bitmap, DeltaLease, HostEvent, RequestRecord};
 use lease_core::numbers::{Generation, HostId, Lver};
-use lease_core::seam::{Answer, Event, EventTerms, ToldEvent};
+use lease_core::seam::{Answer, Event, EventTerms, Task, ToldEvent};
 
 const EVENT: HostEvent = HostEvent { generation: 1, event: 7, data: 70 };
 
@@ -140,6 +140,28 @@ fn a_request_is_heeded_by_its_owner_alone() {
         s.join(B, 1);
         s.acquire(B, 1);
         s.event(B, heeded(Lver(2)));
+    });
+    let asked_for = |s: &mut Story| {
+        s.join(A, 1);
+        s.join(B, 1);
+        s.acquire(B, 1);
+        let record = RequestRecord { lver: Lver(2), force_mode: RequestRecord::FORCE, ..RequestRecord::FRESH };
+        s.tell(Happening::Asked { host: A, process: None, request: asks(2) });
+        s.write(A, super::WORKER, super::AREA + 512, &record.sector());
+        s.told(A, None, asks(2), Ok(Answer::Done));
+        s.read(B, Task::Resource, super::AREA + 512, 512);
+    };
+    holds("B has read the request, and signals the holder", |s| {
+        asked_for(s);
+        s.event(B, heeded(Lver(2)));
+        s.signal(B, super::Signal::Kill);
+        s.wait(1);
+        s.renew(A);
+    });
+    breaks(Property::Events, "B has read the request, and nobody is signalled", |s| {
+        asked_for(s);
+        s.wait(1);
+        s.renew(A);
     });
     breaks(Property::Calm, "B takes its own daemon for a holder", |s| {
         s.join(B, 1);
