@@ -4,7 +4,7 @@
 //! What is expected does not come from the image or from anything that wrote it. It is a fold over the happenings of
 //! the same run: each write as it was issued, put on fresh areas byte by byte as it landed.
 
-use lease_core::format::{DeltaLease, HostBlock, Leader, Name, SectorKind};
+use lease_core::format::{Bitmap, DeltaLease, HostBlock, Leader, Name, RequestRecord, SectorKind};
 use lease_core::numbers::{HostId, Lver, Mbal};
 use lease_core::seam::{DiskId, Event, Request, Task};
 use model::setup::{Area, Host, Setup};
@@ -23,7 +23,7 @@ const SANLOCK: &str = "/usr/sbin/sanlock";
 /// Stories that end with something to read. Beyond plain contention: hosts that die between the blocks and the leader of
 /// a ballot, writes of the dead that land later, sectors of 4096 bytes and writes that are torn in them, and runs that
 /// stop in the middle because 3.8.5 has just violated something.
-const RUNS: [(&str, ProfileName, Range<u64>); 17] = [
+const RUNS: [(&str, ProfileName, Range<u64>); 19] = [
     ("swarm", Hardened, 0..6),
     ("swarm", Sanlock385, 6..8),
     ("swarm-4k", Hardened, 0..4),
@@ -41,6 +41,8 @@ const RUNS: [(&str, ProfileName, Range<u64>); 17] = [
     ("failed-acquire-leaves-a-vote", Sanlock385, 0..2),
     ("three-contenders-late-writes", Hardened, 0..1),
     ("late-free-after-rejoin", Sanlock385, 0..3),
+    ("events-around-a-byte", Hardened, 0..3),
+    ("events-around-a-byte", Sanlock385, 0..2),
 ];
 
 /// A folder of this test's own, empty.
@@ -79,10 +81,18 @@ fn printed(program: &str, folder: &Path, arguments: &str) -> String {
 /// A record as the dump tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Record {
-    /// A delta lease that has an owner.
-    Delta { lockspace: String, host: String, timestamp: u64, owner: u64, generation: u64 },
-    /// The leader of a resource.
-    Leader { lockspace: String, resource: String, timestamp: u64, owner: u64, generation: u64, lver: u64 },
+    /// A delta lease that has an owner, and whom it calls.
+    Delta { lockspace: String, host: String, timestamp: u64, owner: u64, generation: u64, called: Vec<u64> },
+    /// The leader of a resource, and version and force mode of the request beside it.
+    Leader {
+        lockspace: String,
+        resource: String,
+        timestamp: u64,
+        owner: u64,
+        generation: u64,
+        lver: u64,
+        asked: [u64; 2],
+    },
     /// A host's block that was written.
     Block { mbal: u64, bal: u64, inp: u64, inp2: u64, inp3: u64, lver: u64 },
 }
@@ -110,17 +120,19 @@ fn parse(dump: &str, sector_size: u64) -> Records {
                 // Behind the leader and the request.
                 (area + (2 + index) * sector_size, Record::Block { mbal, bal, inp, inp2, inp3, lver })
             }
-            [offset, lockspace, host, timestamp, owner, generation] => {
+            [offset, lockspace, resource, timestamp, owner, generation, last] if last.contains('/') => {
+                let [offset, timestamp, owner, generation] = [offset, timestamp, owner, generation].map(number);
+                let numbers = last.split('/').map(number).collect::<Vec<_>>();
+                let [lver, wanted, force_mode] = numbers[..] else { panic!("expected lver/req/mode, found {last:?}") };
+                let (lockspace, resource, asked) = (lockspace.to_owned(), resource.to_owned(), [wanted, force_mode]);
+                area = offset;
+                (offset, Record::Leader { lockspace, resource, timestamp, owner, generation, lver, asked })
+            }
+            [offset, lockspace, host, timestamp, owner, generation, ref called @ ..] => {
                 let [timestamp, owner, generation] = [timestamp, owner, generation].map(number);
                 let (lockspace, host) = (lockspace.to_owned(), host.to_owned());
-                (number(offset), Record::Delta { lockspace, host, timestamp, owner, generation })
-            }
-            [offset, lockspace, resource, timestamp, owner, generation, last] => {
-                let [offset, timestamp, owner, generation] = [offset, timestamp, owner, generation].map(number);
-                let lver = last.split('/').next().map_or(0, number);
-                let (lockspace, resource) = (lockspace.to_owned(), resource.to_owned());
-                area = offset;
-                (offset, Record::Leader { lockspace, resource, timestamp, owner, generation, lver })
+                let called = called.iter().map(|host| number(host)).collect();
+                (number(offset), Record::Delta { lockspace, host, timestamp, owner, generation, called })
             }
             _ => panic!("expected a delta lease, a leader or a dblock, found {line:?}"),
         };
@@ -203,6 +215,7 @@ impl<'a> History<'a> {
                 Leader::fresh(resource.geometry, space, resource.name, resource.num_hosts).sector()
             }
             (Area::Resource(_), SectorKind::HostBlock(_)) => Bytes::default(),
+            (Area::Resource(_), SectorKind::Request) => RequestRecord::FRESH.sector(),
             (area, kind) => panic!("{kind:?} of {area:?} at byte {offset}: these runs write none"),
         };
         let mut bytes = bytes.to_vec();
@@ -270,6 +283,13 @@ impl<'a> History<'a> {
         }
     }
 
+    /// Version and force mode of the request at an offset.
+    fn asked(&self, offset: u64) -> [u64; 2] {
+        let bytes = self.sectors.get(&offset).cloned().unwrap_or_else(|| self.fresh(offset));
+        let record = RequestRecord::read(&bytes).expect("is intact");
+        [record.lver.0, u64::from(record.force_mode)]
+    }
+
     /// What a dump of the disk must tell.
     fn records(&self) -> Records {
         let text = |name: &Name| String::from_utf8(name.text().to_vec()).expect("is text");
@@ -291,8 +311,11 @@ impl<'a> History<'a> {
                         timestamp: lease.timestamp.0,
                         owner: lease.owner_id.0,
                         generation: lease.owner_generation.0,
+                        called: Bitmap::of_sector(&bytes).iter().map(|host| host.0).collect(),
                     }
                 }
+                // Told with its leader.
+                (Area::Resource(_), SectorKind::Request) => continue,
                 (Area::Resource(ix), SectorKind::Leader) => {
                     let resource = &self.setup.resources[usize::from(ix.0)];
                     let space = &self.setup.lockspaces[usize::from(resource.lockspace.0)].name;
@@ -304,6 +327,7 @@ impl<'a> History<'a> {
                         owner: leader.owner_id.0,
                         generation: leader.owner_generation.0,
                         lver: leader.lver.0,
+                        asked: self.asked(offset + self.sector_size()),
                     }
                 }
                 (Area::Resource(_), _) => {
@@ -381,6 +405,10 @@ struct Seen {
     host_ids_held: u32,
     host_ids_free: u32,
     blocks: u32,
+    /// Records that call somebody.
+    calling: u32,
+    /// Requests that ask for something.
+    asked: u32,
     torn: u32,
     /// Runs in which a host died in the middle of a ballot.
     cut_off: u32,
@@ -397,6 +425,8 @@ impl Seen {
         let shown = |ballot: &Unfinished| matches!(told.get(&ballot.block), Some(Record::Block { mbal, .. }) if *mbal == ballot.mbal.0);
         self.cut_off_and_shown += u32::from(history.unfinished.iter().any(shown));
         for record in told.values() {
+            self.calling += u32::from(matches!(record, Record::Delta { called, .. } if !called.is_empty()));
+            self.asked += u32::from(matches!(record, Record::Leader { asked, .. } if *asked != [0, 0]));
             let count = match record {
                 Record::Delta { timestamp: 0, .. } => &mut self.host_ids_free,
                 Record::Delta { .. } => &mut self.host_ids_held,
@@ -462,6 +492,7 @@ fn sanlock_reads_what_happened() {
     }
     assert!(seen.runs >= 24 && seen.large_sectors >= 3, "{seen:?}");
     assert!(seen.cut_off >= 1 && seen.cut_off_and_shown >= 1, "no host died in the middle of a ballot: {seen:?}");
+    assert!(seen.calling >= 1 && seen.asked >= 1, "some records call, and some requests stand there: {seen:?}");
     assert!(seen.held >= 1 && seen.free >= 1, "leases are held in some images and free in others: {seen:?}");
     assert!(seen.host_ids_held >= 1 && seen.host_ids_free >= 1, "host ids are held, and somewhere free: {seen:?}");
     assert!(seen.blocks >= 1 && seen.torn >= 1, "{seen:?}");

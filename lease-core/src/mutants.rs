@@ -121,7 +121,7 @@ mutants! {
     B70 "SIGKILL comes after a number of looks instead of after a time" "I-KILL" Place::Engine;
     B71a "a record that belongs to somebody else is only read again" "I-HOSTID" Place::Engine;
     B71b "a record must be the last one written, even after a renewal of unknown outcome" "I-CALM" Place::Engine;
-    B74 "the bit of a host in an event bitmap is the one of its neighbour" "I-EVT" Place::Missing("host events");
+    B74 "the bit of a host in an event bitmap is the one of its neighbour" "I-EVT" Place::Engine;
     B76 "checksums are computed before the bytes are put in order" "I-FMT" Place::Engine;
     B78 "an interrupted request counts as refused" "I-RESIDUE" Place::Host;
     L14 "other hosts are assumed to have our own watchdog timeout" "I-EX" Place::Engine;

@@ -417,6 +417,62 @@ decisions! {
         /// It fails, and the index stays as it was.
         StopsAtErrors
     }
+    /// Whom does a request signal for what is held shared? (paxos-lease §10)
+    request_of_shared: RequestOfShared {
+        /// Process 0, which stands there in place of a holder: the daemon's own process group.
+        OwnGroup,
+        /// Each local holder.
+        EachHolder
+    }
+    /// Does a host look at a request that it wrote itself, for what it holds itself? (paxos-lease §10)
+    own_request: OwnRequest {
+        /// No: nobody reads the bit of its own host.
+        Unnoticed,
+        /// Yes.
+        Examined
+    }
+    /// What is answered when a resource was given back, but its new name not written? (paxos-lease §6)
+    lost_rename: LostRename {
+        /// That it is done.
+        Done,
+        /// That it is not (-251).
+        Told
+    }
+    /// What becomes of a request that was heeded? (paxos-lease §10)
+    heeded_request: HeededRequest {
+        /// It stays, and is heeded again by whoever holds a version below it.
+        Left,
+        /// It is wiped out.
+        Wiped
+    }
+    /// How often does a host look at requests that is called? (delta-lease §5)
+    examine_rate: ExamineRate {
+        /// Once in six io_timeouts for each host that calls: a call in between may have ended before it looks again.
+        OnceInLifetime,
+        /// At each renewal that calls.
+        EveryCall
+    }
+    /// Are hosts that are called because of a request told the event that is set for others? (delta-lease §7)
+    event_bits: EventBits {
+        /// Yes: there is one set of bits for both, and an event stays in the record after its bits are gone.
+        Mixed,
+        /// No: what is called because of a request waits until the event is over, and then no event stands there.
+        Apart
+    }
+    /// Is an event delivered that is for another life of this host? (delta-lease §5)
+    event_generation: EventGeneration {
+        /// Yes: whoever listens must compare.
+        Unchecked,
+        /// No.
+        Checked
+    }
+    /// How long is a host called? (delta-lease §7)
+    call_lifetime: CallLifetime {
+        /// Six times the caller's io_timeout, in which a slow host may not look once.
+        Own,
+        /// Six times the longer io_timeout of both.
+        Slowest
+    }
     /// What becomes of the slot when a join is aborted after its write? (bugs L15)
     aborted_join: AbortedJoin {
         /// It stays owned on disk.

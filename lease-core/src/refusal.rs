@@ -34,6 +34,9 @@ pub enum Refusal {
     /// -32 (EPIPE): the client is gone.
     #[error("client gone (-32)")]
     ClientGone,
+    /// -50: as many listen to a lockspace as may.
+    #[error("no event slot (-50)")]
+    NoEventSlot,
     /// -90 (EMSGSIZE): a short transfer.
     #[error("short transfer (-90)")]
     ShortIo,
@@ -136,6 +139,18 @@ pub enum Refusal {
     /// -262: the host id is in use.
     #[error("host id busy (-262)")]
     HostIdBusy,
+    /// -270: no request record there.
+    #[error("no request record there (-270)")]
+    RequestMagic,
+    /// -271: another major version of the request record's format.
+    #[error("request format version (-271)")]
+    RequestVersion,
+    /// -272: the version that is asked for is not above the one that is held.
+    #[error("request for a version that is over (-272)")]
+    RequestOld,
+    /// -273: a higher version was asked for already.
+    #[error("a higher version is asked for (-273)")]
+    RequestLver,
     /// -274: no resource index there.
     #[error("no index there (-274)")]
     RindexMagic,
@@ -175,6 +190,7 @@ impl Refusal {
             Refusal::Invalid => -22,
             Refusal::LockspaceFailing => -28,
             Refusal::ClientGone => -32,
+            Refusal::NoEventSlot => -50,
             Refusal::ShortIo => -90,
             Refusal::Already => -114,
             Refusal::InProgress => -115,
@@ -209,6 +225,10 @@ impl Refusal {
             Refusal::RenewOwner => -260,
             Refusal::RenewDiff => -261,
             Refusal::HostIdBusy => -262,
+            Refusal::RequestMagic => -270,
+            Refusal::RequestVersion => -271,
+            Refusal::RequestOld => -272,
+            Refusal::RequestLver => -273,
             Refusal::RindexMagic => -274,
             Refusal::RindexVersion => -275,
             Refusal::RindexLockspace => -276,

@@ -11,7 +11,14 @@
 //! * A completion that arrives before the wake of its deadline counts as success, however late it is.
 //! * Each request gets exactly one [`Output::Reply`].
 
-use crate::format::{Geometry, Name, Sector, SectorKind};
+mod parts;
+
+pub use parts::{
+    EventChange, EventTerms, Holding, HostState, HostStatus, IndexChange, IndexOperation, Mode, Orphan, Owner, Terms,
+    ToldEvent,
+};
+
+use crate::format::{Geometry, HostEvent, Name, Sector, SectorKind};
 use crate::numbers::{Generation, HostId, Lver, Numbers, Second, Span, Stamp, Time, Visit};
 use crate::refusal::Refusal;
 use alloc::sync::Arc;
@@ -192,10 +199,86 @@ pub enum Request {
     },
     /// What the asking client holds (`sanlock client inquire`). Answer: [`Answer::Held`].
     Inquire,
+    /// Release a resource that the client holds, and give it another name on disk on the way. Answer: [`Answer::Done`].
+    Rename {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Name of the resource.
+        resource: Name,
+        /// Its name from then on.
+        renamed: Name,
+    },
     /// The hosts of a lockspace as observed from here (`sanlock client gets -h 1`). Answer: [`Answer::Hosts`].
     GetHosts {
         /// Name of the lockspace.
         lockspace: Name,
+    },
+    /// Ask whoever holds a resource to give it up (`sanlock client request`): leaves a request record, and calls the owner
+    /// with the next renewals. Version 0 without force takes the request back. Answer: [`Answer::Done`], also if nobody
+    /// holds it, and so nobody is asked.
+    Call {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Name of the resource.
+        resource: Name,
+        /// Where its area lies.
+        place: Place,
+        /// The version that is wanted, which must be higher than the one that is held (-272).
+        lver: Lver,
+        /// Want the version after the one that is held; only if `lver` is 0.
+        next: bool,
+        /// What is to happen to the holder: see [`RequestRecord::force_mode`](crate::format::RequestRecord).
+        force_mode: u32,
+    },
+    /// Look at the requests for what this host holds in a lockspace (`sanlock client examine`). Answer: [`Answer::Done`],
+    /// before anything was looked at.
+    Examine {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Only for this resource; the empty name: for each.
+        resource: Name,
+    },
+    /// Tell another host something with the next renewals (`set_event`). Answer: [`Answer::Done`].
+    SetEvent {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Whom.
+        host_id: HostId,
+        /// What, and which of its lives.
+        event: HostEvent,
+        /// How.
+        terms: EventTerms,
+    },
+    /// Hear from now on what other hosts tell this one (`reg_event`). Answer: [`Answer::Done`].
+    RegEvent {
+        /// Name of the lockspace.
+        lockspace: Name,
+    },
+    /// Hear of it no more (`end_event`). Answer: [`Answer::Done`].
+    EndEvent {
+        /// Name of the lockspace.
+        lockspace: Name,
+    },
+    /// Who owns a resource according to its area alone: nobody is asked whether they live. Needs no lockspace. Answer:
+    /// [`Answer::Owners`].
+    ReadOwners {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// Name of the resource.
+        resource: Name,
+        /// Where its area lies.
+        place: Place,
+        /// Sector and area size that it must have (-22); none: those that it has.
+        geometry: Option<Geometry>,
+    },
+    /// What the record of a host id says of its lockspace. Needs no lockspace to be joined. Answer: [`Answer::Space`].
+    ReadLockspace {
+        /// Name that the lockspace must have (-226); the empty name: the one that it has.
+        lockspace: Name,
+        /// Whose record; 0: the first.
+        host_id: HostId,
+        /// Where its area lies.
+        place: Place,
     },
     /// Something about a resource index. Answer: [`Answer::Indexed`] or [`Answer::Done`].
     Index {
@@ -209,101 +292,6 @@ pub enum Request {
         /// What.
         operation: IndexOperation,
     },
-}
-
-/// Operations on a resource index (rindex §3). The empty name and offset 0 stand for "not given".
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum IndexOperation {
-    /// Makes an empty one, whatever was there. Needs no lockspace.
-    Format {
-        /// Sector and area size.
-        geometry: Geometry,
-        /// Entries; 0: 4096.
-        max_resources: u32,
-    },
-    /// Makes a resource in the first free area and records it. Answer: [`Answer::Indexed`].
-    Create {
-        /// Its name.
-        name: Name,
-        /// How many hosts take part; 0: as many as there is room for.
-        num_hosts: u64,
-    },
-    /// Forgets a resource and clears its area.
-    Delete {
-        /// Its name.
-        name: Name,
-        /// Only looked at for being an area's; the name decides.
-        offset: u64,
-    },
-    /// What is recorded. Answer: [`Answer::Indexed`].
-    Lookup {
-        /// Name: where is its area?
-        name: Name,
-        /// Offset: whose area is it? With neither: which area is free?
-        offset: u64,
-    },
-    /// Changes an entry and no area.
-    Update {
-        /// The name to record.
-        name: Name,
-        /// The offset of the area that the entry is about.
-        offset: u64,
-        /// How.
-        change: IndexChange,
-    },
-    /// Records what is found in the areas.
-    Rebuild,
-}
-
-/// See [`IndexOperation::Update`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum IndexChange {
-    /// The name is recorded.
-    Add,
-    /// The entry is emptied.
-    Remove,
-}
-
-/// The mode of a hold.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub enum Mode {
-    /// Nobody else holds the resource.
-    #[default]
-    Exclusive,
-    /// Others may hold it shared, too.
-    Shared,
-}
-
-/// On which terms a resource is to be acquired. The default: exclusive, whatever the version, waiting for an owner that
-/// may be dead.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Terms {
-    /// The mode wanted.
-    pub mode: Mode,
-    /// Only if the leader has this version (-240); 0: whatever it has.
-    pub lver: Lver,
-    /// Do not wait for an owner that may be dead (-247).
-    pub nowait: bool,
-    /// The holder wants the bytes that are handed on (LVB).
-    pub lvb: bool,
-    /// The hold outlives the client: it becomes an orphan, to be adopted by another.
-    pub persistent: bool,
-    /// What to do about an orphan.
-    pub orphan: Orphan,
-    /// The number of hosts that the leader is to have from now on; 0: as it is.
-    pub num_hosts: u64,
-}
-
-/// Whether an acquire takes over what a client left behind on the same host.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub enum Orphan {
-    /// An orphan is in the way (-117).
-    #[default]
-    Refused,
-    /// An orphan is adopted, without I/O. Without one the lease is acquired.
-    Adopted,
-    /// An orphan is adopted; without one there is nothing to have (-2).
-    Only,
 }
 
 /// How an I/O ended.
@@ -404,6 +392,19 @@ pub enum Output {
         /// Which signal.
         signal: Signal,
     },
+    /// Send a signal to the daemon's own process group: what a helper does that is to signal process 0. Only
+    /// [`RequestOfShared::OwnGroup`](crate::profile::RequestOfShared) does that.
+    SignalSelf {
+        /// Which signal.
+        signal: Signal,
+    },
+    /// Tell a client what another host sends.
+    Notify {
+        /// The client, which asked to hear of it.
+        client: ClientId,
+        /// What is told.
+        told: ToldEvent,
+    },
     /// The answer to a request.
     Reply {
         /// The request.
@@ -475,47 +476,22 @@ pub enum Answer {
         /// Byte offset of its area from the start of the disk.
         offset: u64,
     },
-}
-
-/// Something that a client holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Holding {
-    /// Name of the lockspace.
-    pub lockspace: Name,
-    /// Name of the resource.
-    pub resource: Name,
-    /// The version under which it was acquired.
-    pub lver: Lver,
-    /// In which mode it is held.
-    pub mode: Mode,
-}
-
-/// One host of a lockspace as observed from another: a line of `gets -h 1`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct HostStatus {
-    /// The host.
-    pub host_id: HostId,
-    /// Its generation.
-    pub generation: Generation,
-    /// Its last stamp.
-    pub timestamp: Stamp,
-    /// The verdict.
-    pub state: HostState,
-}
-
-/// States of a host, with sanlock's numbers (delta-lease §5).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum HostState {
-    /// Seen once, not yet seen renewing.
-    Unknown = 1,
-    /// Its delta lease is free.
-    Free = 2,
-    /// Seen renewing within its failure age.
-    Live = 3,
-    /// Not seen renewing for longer than its failure age.
-    Fail = 4,
-    /// Not seen renewing for so long that its watchdog must have fired.
-    Dead = 5,
+    /// What the area of a resource says.
+    Owners {
+        /// The version of its leader.
+        lver: Lver,
+        /// The owner, if there is one, and then whoever shares it, by host id.
+        owners: Vec<Owner>,
+    },
+    /// What a record says of its lockspace.
+    Space {
+        /// Its name.
+        name: Name,
+        /// Seconds.
+        io_timeout: u64,
+        /// Sector and area size.
+        geometry: Geometry,
+    },
 }
 
 /// What happened inside an engine, for whoever shows or judges it. Events decide nothing.
@@ -630,6 +606,17 @@ pub enum Event {
     Restarted {
         /// The worker.
         worker: u8,
+    },
+    /// A request for something that this host holds was found, and is heeded: whoever holds it is signalled.
+    Heeded {
+        /// Where the area of the resource lies.
+        place: Place,
+        /// The version that is held.
+        held: Lver,
+        /// The version that is asked for.
+        wanted: Lver,
+        /// How: 1 by force, 2 gracefully.
+        force_mode: u32,
     },
     /// A failed acquire withdraws what it may have left on disk.
     Retracting,
@@ -798,6 +785,18 @@ rare_branches! {
     DowngradeRepeated = "the conversion to shared is tried again";
     /// A client left a resource behind that the next one adopted.
     OrphanAdopted = "an orphan is adopted";
+    /// A renewal told another host something.
+    HostsCalled = "other hosts are called";
+    /// A host event was for another life of this host, or for nobody that listens.
+    EventDropped = "an event is for another life";
+    /// Host ids that are called because of a request wait until an event is over.
+    CallWaits = "a request waits for the end of an event";
+    /// A request was found for what several processes share.
+    SharedAsked = "sharers are asked to go";
+    /// A request that was heeded was wiped out.
+    RequestWiped = "the request is wiped out";
+    /// This host was called and did not look, since it had looked a short while ago.
+    CallIgnored = "called again too soon to look";
 }
 
 /// All that one call of the engine wants done, in order.

@@ -100,7 +100,8 @@ impl Story {
                         WatchdogMessage::TestLive { .. } | WatchdogMessage::Disarm => {}
                     }
                 }
-                Output::Reply { .. } | Output::Signal { .. } | Output::Event(_) => {}
+                Output::Reply { .. } | Output::Signal { .. } | Output::SignalSelf { .. } => {}
+                Output::Notify { .. } | Output::Event(_) => {}
             }
         }
         for answer in answers {

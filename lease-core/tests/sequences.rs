@@ -69,7 +69,9 @@ impl Bench {
                     self.wakes.remove(&task);
                 }
                 Output::Reply { result, .. } => self.replies.push(result),
-                Output::Watchdog { .. } | Output::Signal { .. } | Output::Event(_) => {}
+                Output::Watchdog { .. } | Output::Signal { .. } | Output::SignalSelf { .. } | Output::Notify { .. } => {
+                }
+                Output::Event(_) => {}
             }
         }
     }

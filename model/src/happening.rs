@@ -6,7 +6,9 @@ use crate::instant::Instant;
 use crate::setup::{Host, Process, ResourceIx};
 use lease_core::Refusal;
 use lease_core::numbers::{Lver, Second, Time};
-use lease_core::seam::{Answer, DiskId, Event, LastLife, LsId, Mode, Request, Signal, Slot, Task, WatchdogMessage};
+use lease_core::seam::{
+    Answer, DiskId, Event, LastLife, LsId, Mode, Request, Signal, Slot, Task, ToldEvent, WatchdogMessage,
+};
 use sim_disk::{Bytes, Completion, Ending, IoId, PathState};
 
 /// Something that happened.
@@ -171,6 +173,20 @@ pub enum Happening {
         process: Process,
         /// Which signal.
         signal: Signal,
+    },
+    /// The daemon sent SIGKILL to its own process group, because it took process 0 for a holder.
+    SelfSignalled {
+        /// The host.
+        host: Host,
+    },
+    /// A process hears what another host tells.
+    Notified {
+        /// The host.
+        host: Host,
+        /// The process.
+        process: Process,
+        /// What it hears.
+        told: ToldEvent,
     },
     /// A process started.
     Spawned {

@@ -301,6 +301,13 @@ impl Setup {
         Some(Host(found as u8))
     }
 
+    /// The longest io_timeout of any host, in seconds.
+    pub fn longest_io_timeout(&self) -> u64 {
+        let timeouts = self.hosts.iter().flat_map(|host| &host.memberships).map(|member| member.io_timeout);
+        let usual = |timeout| if timeout == 0 { 10 } else { u64::from(timeout) };
+        timeouts.map(usual).max().unwrap_or(10)
+    }
+
     /// What a host is called.
     pub fn label(&self, host: Host) -> &str {
         &self.hosts[usize::from(host.0)].label

@@ -229,7 +229,7 @@ fn host_status(lockspaces: &[&LockspaceAt], one: bool, detail: bool) -> String {
                 let mut keys = keys();
                 keys.add("last_check", told.last_check)
                     .add("last_live", host.last_live)
-                    .add("last_req", 0)
+                    .add("last_req", host.last_req)
                     .add("owner_id", host.owner_id)
                     .add("owner_generation", host.owner_generation)
                     .add("timestamp", host.timestamp)

@@ -19,7 +19,7 @@
 //! ```
 
 use lease_core::Refusal;
-use lease_core::format::SectorKind;
+use lease_core::format::{HostEvent, SectorKind};
 use lease_core::seam::{DiskId, Event, Mode, Rare, Request, Signal, Takeable, Task, WatchdogMessage};
 use model::action::Part;
 use model::happening::Ping;
@@ -323,6 +323,17 @@ impl Story {
                 let kind = if signal == "SIGTERM" { "term" } else { "kill" };
                 self.tell(at, *host, weight::CONSEQUENCE, Some(kind), text);
             }
+            Happening::SelfSignalled { host } => {
+                let text = format!("{}'s daemon kills itself with a signal that was for a holder", self.label(*host));
+                self.tell(at, *host, weight::CRUCIAL, None, text);
+            }
+            Happening::Notified { host, process, told } => {
+                let HostEvent { generation, event, .. } = told.event;
+                let whom = format!("host id {} generation {generation}", told.host_id);
+                let text =
+                    format!("{}.{} hears event {event} for {whom} from {}", self.label(*host), process.0, told.from);
+                self.tell(at, *host, weight::CONSEQUENCE, Some("hears"), text);
+            }
             Happening::Watchdog { host, message: WatchdogMessage::Disarm, .. } => {
                 let text = format!("{} disarms the watchdog for its lease", self.label(*host));
                 self.tell(at, *host, weight::CONSEQUENCE, None, text);
@@ -510,6 +521,11 @@ impl Story {
                     "{label}'s ballot for version {lver} chooses {whose}: host id {owner}, generation {generation}"
                 );
                 (weight, None, text)
+            }
+            Event::Heeded { held, wanted, force_mode, .. } => {
+                let how = if *force_mode == 1 { "killed" } else { "asked to go" };
+                let text = format!("{label} finds a request for version {wanted}: who holds version {held} is {how}");
+                (weight::DECISION, None, text)
             }
             Event::Rare(rare) => match rare_words(*rare) {
                 Some(words) => (weight::HINT, Some(words), format!("{label}: {words}")),

@@ -153,6 +153,7 @@ fn recorded() -> HostAt {
         hosts: vec![ToldHost {
             host_id: HostId(1),
             last_live: second,
+            last_req: Second(0),
             owner_id: HostId(1),
             owner_generation: Generation(2),
             timestamp: Stamp(38_545),

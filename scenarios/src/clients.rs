@@ -137,6 +137,7 @@ impl<S: Sink> Simulation<'_, S> {
         match client.state {
             ClientState::Absent => self.spawn(entry, host, process),
             ClientState::Idle => {
+                self.may_listen(host, process);
                 if let Some(resource) = self.choose(host, process) {
                     self.ask_acquire(entry, host, process, resource);
                 }
@@ -231,10 +232,21 @@ impl<S: Sink> Simulation<'_, S> {
     }
 
     pub(crate) fn ask_acquire(&mut self, entry: Entry, host: Host, process: Process, resource: ResourceIx) {
+        let terms = self.terms(host, process);
+        self.ask_on_terms(entry, host, process, resource, terms);
+    }
+
+    pub(crate) fn ask_on_terms(
+        &mut self,
+        entry: Entry,
+        host: Host,
+        process: Process,
+        resource: ResourceIx,
+        terms: Terms,
+    ) {
         let area = &self.case.setup.resources[usize::from(resource.0)];
         let lockspace = self.case.setup.lockspaces[usize::from(area.lockspace.0)].name;
         let (name, place) = (area.name, area.place);
-        let terms = self.terms(host, process);
         let request = Request::Acquire { lockspace, resource: name, place, terms };
         // Before the world hears of it, for the answer may come within the step.
         if let Some(client) = self.client_of(host, process) {
@@ -394,7 +406,11 @@ impl<S: Sink> Simulation<'_, S> {
             (Request::Acquire { .. }, Err(why), ClientState::Acquiring(_)) => {
                 client.state = ClientState::Idle;
                 client.met_orphan = *why == Refusal::OrphanExists && !client.met_orphan;
+                let by_itself = client.by_itself;
                 self.client_after(host, process, workload.retry);
+                if *why == Refusal::AcquireIdLive && by_itself {
+                    self.may_call(host, process, request);
+                }
             }
             (Request::Release { .. }, Ok(_), ClientState::Releasing(_)) => {
                 client.state = ClientState::Idle;
@@ -602,6 +618,7 @@ impl<S: Sink> Simulation<'_, S> {
 
     pub(crate) fn inquire(&mut self, entry: Entry, host: Host) {
         let lockspace = self.dice.agents.below(self.case.setup.lockspaces.len() as u64) as usize;
+        self.may_tell(host, LockspaceIx(lockspace as u8));
         let request = Request::GetHosts { lockspace: self.case.setup.lockspaces[lockspace].name };
         let (process, request) = match self.dice.agents.one_in(2) {
             true => (None, request),

@@ -14,6 +14,7 @@
 
 mod agenda;
 mod bisect;
+mod calls;
 mod campaign;
 mod capability;
 mod case;

@@ -34,6 +34,8 @@
 //! sanlock_3_8_5 = "holds"
 //! ```
 
+mod deeds;
+
 use crate::check::CheckPlan;
 use crate::decisions::Decisions;
 use crate::dice::Range;
@@ -41,11 +43,12 @@ use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
 use crate::known::KNOWN_BUGS;
 use crate::reader::{BadScenario, Found, Reader, Source};
 use crate::scenario::{
-    Anchor, Area, Deed, Expected, HostPlan, IndexPlan, IoFate, LockspacePlan, Moment, ProfileName, ResourcePlan,
-    RunPlan, Scenario, ScriptedEvent, Signed, Style, Workload, letter,
+    Anchor, Deed, Expected, HostPlan, IndexPlan, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan, Scenario,
+    ScriptedEvent, Signed, Style, Workload, letter,
 };
-use lease_core::format::{Geometry, Name};
-use lease_core::seam::{IndexChange, IndexOperation, LsId, Task};
+use deeds::hex;
+use lease_core::format::Geometry;
+use lease_core::seam::{LsId, Task};
 use model::action::Part;
 use model::history::Property;
 use model::limits::Budget;
@@ -510,6 +513,8 @@ fn workload(table: &mut Reader<'_>) -> Read<Workload> {
         value_one_in: table.number("value_one_in", ANY)?.map_or(0, |found| found.value),
         persistent_one_in: table.number("persistent_one_in", ANY)?.map_or(0, |found| found.value),
         nowait_one_in: table.number("nowait_one_in", ANY)?.map_or(0, |found| found.value),
+        request_one_in: table.number("request_one_in", ANY)?.map_or(0, |found| found.value),
+        event_one_in: table.number("event_one_in", ANY)?.map_or(0, |found| found.value),
         idle,
         retry,
         respawn,
@@ -622,6 +627,7 @@ enum Verb {
     Leave,
     Spawn,
     Acquire,
+    Share,
     Release,
     Exit,
     HangUp,
@@ -631,9 +637,13 @@ enum Verb {
     Init,
     Index,
     Io,
+    Call,
+    Examine,
+    SetEvent,
+    Listen,
 }
 
-const VERBS: [(&str, Verb); 30] = [
+const VERBS: [(&str, Verb); 35] = [
     ("power-loss", Verb::PowerLoss),
     ("power-on", Verb::PowerOn),
     ("kill-daemon", Verb::KillDaemon),
@@ -655,6 +665,7 @@ const VERBS: [(&str, Verb); 30] = [
     ("leave", Verb::Leave),
     ("spawn", Verb::Spawn),
     ("acquire", Verb::Acquire),
+    ("share", Verb::Share),
     ("release", Verb::Release),
     ("exit", Verb::Exit),
     ("hang-up", Verb::HangUp),
@@ -664,6 +675,10 @@ const VERBS: [(&str, Verb); 30] = [
     ("init", Verb::Init),
     ("index", Verb::Index),
     ("io", Verb::Io),
+    ("request", Verb::Call),
+    ("examine", Verb::Examine),
+    ("set-event", Verb::SetEvent),
+    ("listen", Verb::Listen),
 ];
 
 impl Names<'_> {
@@ -817,6 +832,7 @@ impl Names<'_> {
             Verb::Leave => Deed::Leave(self.lockspace(table)?),
             Verb::Spawn => Deed::Spawn(self.process(table)?),
             Verb::Acquire => Deed::Acquire(self.process(table)?, self.resource(table)?),
+            Verb::Share => Deed::Share(self.process(table)?, self.resource(table)?),
             Verb::Release => Deed::Release(self.process(table)?, self.resource(table)?),
             Verb::Exit => Deed::Exit(self.process(table)?),
             Verb::HangUp => Deed::HangUp(self.process(table)?),
@@ -826,74 +842,10 @@ impl Names<'_> {
             Verb::Init => Deed::Init(self.resource(table)?),
             Verb::Index => self.index(table)?,
             Verb::Io => self.io(table)?,
+            Verb::Call => self.call(table)?,
+            Verb::Examine => Deed::Examine(self.lockspace(table)?),
+            Verb::SetEvent => self.set_event(table)?,
+            Verb::Listen => Deed::Listen(self.process(table)?, self.lockspace(table)?),
         })
     }
-
-    fn index(&self, table: &mut Reader<'_>) -> Read<Deed> {
-        if self.indices == 0 {
-            return Err(table.bad(table.at(), "do", "an [[index]] for this", "none"));
-        }
-        let most = self.indices as u64;
-        let index = table.number("index", Range::new(1, most))?.map_or(1, |found| found.value) as u8 - 1;
-        let at = table.at();
-        let text = table.text("name")?.unwrap_or(Found { value: String::new(), at });
-        let Some(name) = Name::from_text(&text.value) else {
-            return Err(table.bad(text.at, "name", "at most 48 bytes", text.value.len()));
-        };
-        let offset = table.number("offset", ANY)?.map_or(0, |found| found.value);
-        let operations = [
-            ("create", IndexOperation::Create { name, num_hosts: 0 }),
-            ("delete", IndexOperation::Delete { name, offset }),
-            ("lookup", IndexOperation::Lookup { name, offset }),
-            ("add", IndexOperation::Update { name, offset, change: IndexChange::Add }),
-            ("remove", IndexOperation::Update { name, offset, change: IndexChange::Remove }),
-            ("rebuild", IndexOperation::Rebuild),
-        ];
-        match table.word("operation", &operations)? {
-            Some(found) => Ok(Deed::Index(index, found.value)),
-            None => Err(table.bad(table.at(), "operation", "what is done: operation = \"create\"", "nothing")),
-        }
-    }
-
-    fn io(&self, table: &mut Reader<'_>) -> Read<Deed> {
-        let Some(write) = table.word("io", &[("write", true), ("read", false)])? else {
-            return Err(table.bad(table.at(), "io", "\"read\" or \"write\"", "nothing"));
-        };
-        let areas = [
-            ("any", Area::Any),
-            ("delta", Area::Delta),
-            ("leader", Area::Leader),
-            ("block", Area::Block),
-            ("index", Area::Index),
-        ];
-        let area = table.word("area", &areas)?.map_or(Area::Any, |found| found.value);
-        let skip = table.number("skip", Range::new(0, 1_000_000))?.map_or(0, |found| found.value as u32);
-        let struck = Fault::ALL.iter().filter(|fault| fault.trigger() == Trigger::Io);
-        let struck = struck.map(|fault| (fault.id(), *fault)).collect::<Vec<_>>();
-        let fate = match table.word("fate", &struck)? {
-            Some(found) if found.value.beyond() && !self.beyond => {
-                let expected = "a fault within the tolerance, or [expect] beyond = true";
-                return Err(table.bad(found.at, "fate", expected, found.value));
-            }
-            Some(found) => IoFate::Struck(found.value),
-            None => {
-                let effect = table.durations("effect")?;
-                let answer = table.durations("answer")?;
-                let (Some(effect), Some(answer)) = (effect, answer) else {
-                    let expected = "a fault, or effect = .. and answer = ..";
-                    return Err(table.bad(table.at(), "fate", expected, "nothing"));
-                };
-                IoFate::Timed { effect: effect.value, answer: answer.value }
-            }
-        };
-        Ok(Deed::Io { write: write.value, area, fate, skip })
-    }
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16)).collect::<Option<Vec<_>>>()?;
-    if digits.len() % 2 != 0 {
-        return None;
-    }
-    Some(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }

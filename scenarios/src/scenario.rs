@@ -7,8 +7,8 @@ use crate::check::CheckPlan;
 use crate::decisions::Decisions;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault};
-use lease_core::format::Geometry;
-use lease_core::seam::IndexOperation;
+use lease_core::format::{Geometry, HostEvent};
+use lease_core::seam::{EventTerms, IndexOperation};
 use model::action::Part;
 use model::limits::Budget;
 use model::setup::Device;
@@ -238,6 +238,10 @@ pub struct Workload {
     pub persistent_one_in: u64,
     /// One acquire in so many does not wait for an owner that may be dead.
     pub nowait_one_in: u64,
+    /// One refusal in so many, because another host has the resource, is followed by a request for it.
+    pub request_one_in: u64,
+    /// One inquiry of an agent in so many tells another host something instead. 0: nobody listens, either.
+    pub event_one_in: u64,
     /// The pause between a release and the next acquire.
     pub idle: Range,
     /// The pause after a refusal.
@@ -397,6 +401,8 @@ pub enum Deed {
     Spawn(u8),
     /// A process asks for a resource.
     Acquire(u8, u8),
+    /// A process asks to share a resource.
+    Share(u8, u8),
     /// A process asks to release a resource.
     Release(u8, u8),
     /// A process ends.
@@ -414,6 +420,30 @@ pub enum Deed {
     Init(u8),
     /// An agent asks for an operation on an index, by index.
     Index(u8, IndexOperation),
+    /// An agent asks for a resource that another host holds.
+    Call {
+        /// The resource, by index.
+        resource: u8,
+        /// The version that is wanted; 0: the next.
+        lver: u64,
+        /// What becomes of the holder.
+        force_mode: u32,
+    },
+    /// An agent lets its daemon look at the requests in a lockspace, by index.
+    Examine(u8),
+    /// An agent tells another host something.
+    SetEvent {
+        /// The lockspace, by index.
+        lockspace: u8,
+        /// The host that is told.
+        to: u8,
+        /// What.
+        event: HostEvent,
+        /// How.
+        terms: EventTerms,
+    },
+    /// A process hears from now on what other hosts tell in a lockspace, by index.
+    Listen(u8, u8),
     /// The next I/O of the host to an area has this fate.
     Io {
         /// Whether it is a write that is waited for.
@@ -491,9 +521,14 @@ impl Deed {
             | Deed::Join(_)
             | Deed::Spawn(_)
             | Deed::Acquire(..)
+            | Deed::Share(..)
             | Deed::Release(..)
             | Deed::Exit(_)
             | Deed::Index(..)
+            | Deed::Call { .. }
+            | Deed::Examine(_)
+            | Deed::SetEvent { .. }
+            | Deed::Listen(..)
             | Deed::Io { .. } => return None,
         })
     }

@@ -7,9 +7,9 @@ use crate::fates::Rule;
 use crate::faults::{Fault, PlannedFault};
 use crate::scenario::{Anchor, Deed, Moment, ScriptedEvent, Signed};
 use crate::simulate::{Simulation, What};
-use lease_core::format::{Leader, RequestRecord};
+use lease_core::format::{Leader, Name, RequestRecord};
 use lease_core::numbers::HostId;
-use lease_core::seam::{DiskId, LsId, Task};
+use lease_core::seam::{DiskId, LsId, Mode, Request, Task, Terms};
 use model::action::Part;
 use model::setup::{Host, LockspaceIx, Process, ResourceIx};
 use model::{Action, Illegal, Instant, Sink};
@@ -33,9 +33,11 @@ impl ScriptedEvent {
         match self.deed {
             Deed::Spawn(client)
             | Deed::Acquire(client, _)
+            | Deed::Share(client, _)
             | Deed::Release(client, _)
             | Deed::Exit(client)
             | Deed::HangUp(client)
+            | Deed::Listen(client, _)
             | Deed::Garbage(client) => Some(usize::from(client)),
             _ => None,
         }
@@ -414,6 +416,13 @@ impl<S: Sink> Simulation<'_, S> {
                 self.ask_acquire(entry, host, process, ResourceIx(*resource));
                 Ok(())
             }
+            Deed::Share(number, resource) => {
+                let (index, process) = client(*number);
+                let entry = self.hosts[usize::from(host.0)].clients[index].entry;
+                let terms = Terms { mode: Mode::Shared, ..Terms::default() };
+                self.ask_on_terms(entry, host, process, ResourceIx(*resource), terms);
+                Ok(())
+            }
             Deed::Release(number, resource) => {
                 let (index, process) = client(*number);
                 let entry = self.hosts[usize::from(host.0)].clients[index].entry;
@@ -427,6 +436,18 @@ impl<S: Sink> Simulation<'_, S> {
                 Ok(())
             }
             Deed::Index(index, operation) => self.ask_index(host, *index, *operation),
+            Deed::Call { resource, lver, force_mode } => {
+                self.ask_call(host, None, ResourceIx(*resource), *lver, *force_mode)
+            }
+            Deed::Examine(lockspace) => {
+                let lockspace = self.case.setup.lockspaces[usize::from(*lockspace)].name;
+                let request = Request::Examine { lockspace, resource: Name::EMPTY };
+                self.act(Action::Ask { host, process: None, request })
+            }
+            Deed::SetEvent { lockspace, to, event, terms } => {
+                self.ask_event(host, LockspaceIx(*lockspace), Host(*to), *event, *terms)
+            }
+            Deed::Listen(number, lockspace) => self.ask_listen(host, client(*number).1, LockspaceIx(*lockspace), true),
             Deed::HangUp(number) => self.hang_up(host, client(*number).1),
             Deed::Garbage(number) => self.act(Action::Garble { host, process: client(*number).1 }),
             Deed::Refuse { write } => self.refuse(host, *write, lasts),

@@ -1,4 +1,4 @@
-//! The resource thread: releases that go on after their command ended, one at a time.
+//! The resource thread: looks at requests, and releases that go on after their command ended, one at a time.
 
 use super::acquire::{Stimulus, Won};
 use super::io::Cx;
@@ -22,7 +22,7 @@ impl Engine {
 
     /// "Tried at once, then after N, then every 2N seconds."
     pub(super) fn next_in_background(&mut self, now: Time, out: &mut Outputs) {
-        if self.background.running.is_some() {
+        if self.background.running.is_some() || self.background.examining.is_some() || self.next_examine(now, out) {
             return;
         }
         // "Dropped without I/O once the lockspace is gone or killing."
@@ -52,6 +52,9 @@ impl Engine {
     }
 
     pub(super) fn run_background(&mut self, now: Time, stimulus: Stimulus, out: &mut Outputs) {
+        if let Some(examine) = self.background.examining.take() {
+            return self.run_examine(now, examine, stimulus, out);
+        }
         let Some(mut release) = self.background.running.take() else {
             return self.next_in_background(now, out);
         };

@@ -57,7 +57,11 @@ impl Engine {
                 // What is left of the second in which the worker looks is the scheduler's freedom.
                 Command::Join { started, .. } | Command::Leave { started, .. } => *started = now,
                 Command::Acquire(acquire) => acquire.forget(),
-                Command::Downgrade(_) | Command::Release { .. } | Command::Index(_) => {}
+                Command::Downgrade(_)
+                | Command::Release { .. }
+                | Command::Index(_)
+                | Command::Call(_)
+                | Command::Read(_) => {}
             }
         }
         self.io.forget_free_slots();
@@ -138,6 +142,8 @@ impl Engine {
                 Command::Downgrade(downgrade) => downgrade.release.visit(numbers),
                 Command::Release { release, .. } => release.visit(numbers),
                 Command::Index(index) => index.visit(numbers),
+                Command::Call(call) => call.visit(numbers),
+                Command::Read(_) => {}
             }
         }
         if let Some(release) = &mut self.background.running {

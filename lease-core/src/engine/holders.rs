@@ -10,7 +10,7 @@ use crate::Refusal;
 use crate::mutants::Mutant;
 use crate::numbers::{Lver, Time};
 use crate::profile::LocalHolders;
-use crate::seam::{Answer, ClientId, Event, Holding, Mode, Output, Outputs, Rare, Request, RequestId, Task};
+use crate::seam::{Answer, ClientId, Event, Holding, Mode, Output, Outputs, Rare, RequestId, Task};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -185,16 +185,15 @@ impl Engine {
         }
         let queue = core::mem::take(&mut self.queue);
         for queued in queue {
-            let administrative = matches!(
-                queued.request,
-                Request::AddLockspace { .. } | Request::RemLockspace { .. } | Request::Index { .. }
-            );
-            if queued.client == client && !administrative {
+            if queued.client == client && super::is_exclusive(&queued.request) {
                 out.push(Output::Event(Event::Rare(Rare::QueuedOfGoneClient)));
                 out.push(Output::Reply { id: queued.id, result: Err(Refusal::ClientGone) });
             } else {
                 self.queue.push_back(queued);
             }
+        }
+        for lockspace in self.lockspaces.iter_mut().flatten() {
+            lockspace.calls.forget_listener(client);
         }
         self.clients.remove(&client);
         self.main.news(now);

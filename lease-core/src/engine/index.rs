@@ -590,15 +590,8 @@ impl Engine {
         let io_timeout = member.map_or(DEFAULT_IO_TIMEOUT, |id| self.lockspace(id).io_timeout);
         let token = member.map(|id| {
             let lockspace = self.lockspace(id);
-            Token {
-                key: (lockspace.name, Name::from_text(RINDEX_LEASE).expect("is short")),
-                lockspace: id,
-                place,
-                geometry: lockspace.geometry,
-                host: lockspace.host_id,
-                generation: lockspace.generation,
-                io_timeout,
-            }
+            let key = (lockspace.name, Name::from_text(RINDEX_LEASE).expect("is short"));
+            lockspace.token(id, key, place)
         });
         let io_timeout = Span::from_secs(io_timeout);
         let (shape, lease, step) = (None, None, Step::Idle);

@@ -5,10 +5,12 @@
 
 mod looked_at;
 
+use super::calls::Calls;
 use super::io::{Cx, Ended, Op, Running, thread_of};
 use super::observe::Table;
+use super::resource::{Key, Token};
 use crate::Refusal;
-use crate::format::{Bitmap, DeltaLease, Geometry, HostEvent, Name, SectorKind, magic};
+use crate::format::{Bitmap, DeltaLease, Geometry, Name, SectorKind, magic};
 use crate::mutants::Mutant;
 use crate::numbers::{Generation, HostId, Second, Span, Time};
 use crate::profile::{AbortedJoin, Config, LateAnswer, LateConfirmation, LateFree, LostHostId, Rejoin, RenewalAge};
@@ -23,7 +25,7 @@ const LONG_WAIT_SLACK: Span = Span::from_millis(250);
 /// How long a thread that ends waits for I/O it gave up (delta-lease §4).
 const DRAIN: Span = Span::from_secs(120);
 /// Bytes that tell the sizes of a lockspace (delta-lease §6).
-const SIZES: u64 = 4096;
+pub(super) const SIZES: u64 = 4096;
 /// Major version of delta lease records, the upper half of their version word (ondisk §3).
 const DELTA_MAJOR: u32 = 3;
 /// The shortest wait for a late read, where it is configured as 0 (delta-lease §3).
@@ -59,6 +61,8 @@ pub(super) struct Lockspace {
     /// The area as the last renewal read it, until the main loop looks.
     pub(super) image: Option<ReadData>,
     pub(super) table: Table,
+    /// What it tells other hosts.
+    pub(super) calls: Calls,
     /// Its users are being killed.
     pub(super) killing: bool,
     /// An administrator wants it gone.
@@ -164,6 +168,19 @@ pub(super) enum After {
     Gone,
 }
 
+/// Sector and area size, as the first record tells them.
+pub(super) fn sizes(data: &ReadData) -> Result<Geometry, Refusal> {
+    let bytes = data.sector_at(0, SIZES as u32);
+    let (found, record) = DeltaLease::peek(&bytes);
+    if found != magic::DELTA {
+        return Err(Refusal::LeaderMagic);
+    }
+    if record.version >> 16 != DELTA_MAJOR {
+        return Err(Refusal::LeaderVersion);
+    }
+    Geometry::from_leader(record.sector_size, record.flags)
+}
+
 impl Lockspace {
     /// Starts the thread.
     pub(super) fn join(
@@ -189,6 +206,7 @@ impl Lockspace {
             corrupt: None,
             image: None,
             table: Table::default(),
+            calls: Calls::default(),
             killing: false,
             removal: false,
             joined: None,
@@ -210,6 +228,19 @@ impl Lockspace {
     /// Whether acquires in it are admitted.
     pub(super) fn admits(&self, config: &Config) -> bool {
         self.usable() || self.list == List::Spaces && config.mutated(Mutant::B37c)
+    }
+
+    /// A claim of the instance that it is now to a resource.
+    pub(super) fn token(&self, id: LsId, key: Key, place: Place) -> Token {
+        Token {
+            key,
+            lockspace: id,
+            place,
+            geometry: self.geometry,
+            host: self.host_id,
+            generation: self.generation,
+            io_timeout: self.io_timeout,
+        }
     }
 
     /// Whether nothing is granted in it any more.
@@ -528,15 +559,7 @@ impl Lockspace {
     // Join.
 
     fn sizes(&self, data: &ReadData) -> Result<Geometry, Refusal> {
-        let bytes = data.sector_at(0, SIZES as u32);
-        let (found, record) = DeltaLease::peek(&bytes);
-        if found != magic::DELTA {
-            return Err(Refusal::LeaderMagic);
-        }
-        if record.version >> 16 != DELTA_MAJOR {
-            return Err(Refusal::LeaderVersion);
-        }
-        let geometry = Geometry::from_leader(record.sector_size, record.flags)?;
+        let geometry = sizes(data)?;
         if self.host_id.0 > geometry.max_hosts() {
             return Err(Refusal::InvalidHostId);
         }
@@ -556,9 +579,17 @@ impl Lockspace {
         cx.start(thread_of(id), Op::read_after(self.place.disk, offset, length, offset), self.timeout())
     }
 
-    fn start_own_write(&self, id: LsId, record: &DeltaLease, timeout: Span, cx: &mut Cx<'_>) -> Running {
+    /// Only renewals call other hosts.
+    fn start_own_write(
+        &self,
+        id: LsId,
+        record: &DeltaLease,
+        bitmap: &Bitmap,
+        timeout: Span,
+        cx: &mut Cx<'_>,
+    ) -> Running {
         let (offset, length) = (self.own_offset(), u64::from(self.geometry.sector()));
-        let bytes = record.sector(&Bitmap::EMPTY);
+        let bytes = record.sector(bitmap);
         let mut op = Op::write(self.place.disk, offset, length, SectorKind::Delta(self.host_id), bytes);
         if cx.config.mutated(Mutant::B33) {
             op.after_writes_to = None;
@@ -568,7 +599,7 @@ impl Lockspace {
 
     fn start_free_write(&self, id: LsId, record: DeltaLease, cx: &mut Cx<'_>) -> Running {
         let free = DeltaLease { timestamp: crate::numbers::Stamp::FREE, ..record };
-        self.start_own_write(id, &free, self.timeout(), cx)
+        self.start_own_write(id, &free, &Bitmap::EMPTY, self.timeout(), cx)
     }
 
     fn own_record(&self, data: ReadData) -> Result<DeltaLease, Refusal> {
@@ -612,7 +643,7 @@ impl Lockspace {
             owner_name: found.owner_name.overwritten_by(&cx.config.host_name),
             ..found
         };
-        let io = self.start_own_write(id, &record, self.timeout(), cx);
+        let io = self.start_own_write(id, &record, &Bitmap::EMPTY, self.timeout(), cx);
         self.thread = Thread::Write { record, second, theirs, io };
         After::Nothing
     }
@@ -775,17 +806,14 @@ impl Lockspace {
             let message = WatchdogMessage::TestLive { renewal: second, expire: self.expire(cx) };
             cx.out.push(Output::Watchdog { lockspace: id, message });
         }
-        let record = DeltaLease {
-            timestamp: second.stamp(),
-            io_timeout: (self.io_timeout & 0xff) as u16,
-            event: HostEvent::default(),
-            ..found
-        };
+        let (event, bitmap) = self.carried(second, cx);
+        let record =
+            DeltaLease { timestamp: second.stamp(), io_timeout: (self.io_timeout & 0xff) as u16, event, ..found };
         // Deliberately long: a renewal that lands late is better than none.
         let parameters = &cx.config.parameters;
         let timeout = parameters.failure_age(self.io_timeout) + parameters.watchdog_fire_timeout;
         let timeout = Span::from_secs(timeout);
-        let io = self.start_own_write(id, &record, timeout, cx);
+        let io = self.start_own_write(id, &record, &bitmap, timeout, cx);
         self.thread = Thread::WriteRecord { record, second, read: cx.now.since(since), since: cx.now, io };
         After::Nothing
     }

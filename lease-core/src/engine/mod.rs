@@ -13,6 +13,9 @@
 //! | [`background`] | the resource thread |
 //! | [`shared`] | whether others share it, sharing it, changing the mode |
 //! | [`release`] | giving it back |
+//! | [`calls`] | host events and bitmaps: calling other hosts, and being called |
+//! | [`requests`] | asking for what another holds, and heeding who asks |
+//! | [`reading`] | what areas say to whoever only reads them |
 //! | [`resource`] | who holds what on this host |
 //! | [`index`] | the resource index |
 //! | [`told`] | nothing: what an operator is told |
@@ -21,14 +24,17 @@
 mod acquire;
 mod background;
 mod ballot;
+mod calls;
 mod forget;
 mod holders;
 mod index;
 mod io;
 mod lockspace;
 mod observe;
+mod reading;
 mod recovery;
 mod release;
+mod requests;
 mod resource;
 mod shared;
 pub mod told;
@@ -39,15 +45,17 @@ use self::acquire::{Acquire, Finished, Stimulus};
 use self::index::Index;
 use self::io::{Cx, Ended, Io, Routed};
 use self::lockspace::{After, List, Lockspace, POLL};
+use self::reading::Reading;
 use self::recovery::{Client, MainLoop};
 use self::release::{Release, Released};
+use self::requests::{Call, Examine};
 use self::resource::{Holder, Key, Let, Resources, Token};
 use self::shared::Downgrade;
 use crate::Refusal;
 use crate::format::Name;
 use crate::mutants::Mutant;
 use crate::numbers::{HostId, Numbers, Span, Time, Visit};
-use crate::profile::{ClientGone, Config, Grant, LvbPlace, OrphanOnly};
+use crate::profile::{ClientGone, Config, Grant, LostRename, LvbPlace, OrphanOnly};
 use crate::seam::{
     Answer, ClientId, Event, Holding, Input, LastLife, LsId, Orphan, Output, Outputs, Place, Rare, Request, RequestId,
     Slot, Task, Terms,
@@ -114,15 +122,20 @@ enum Command {
         release: Box<Release>,
     },
     Index(Box<Index>),
+    Call(Box<Call>),
+    Read(Box<Reading>),
 }
 
-/// The resource thread: releases that go on after their command ended, one at a time.
+/// The resource thread: looks at requests, and releases that go on after their command ended, one at a time.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Background {
     running: Option<Box<Release>>,
     /// How often the running one was tried before.
     tries: u8,
     waiting: Vec<(Time, u8, Release)>,
+    examining: Option<Box<Examine>>,
+    /// What is held whose requests are to be looked at next.
+    to_examine: BTreeSet<Key>,
 }
 
 impl Engine {
@@ -247,6 +260,8 @@ impl Engine {
                 Some(Command::Downgrade(downgrade)) if may_begin(&downgrade.release.token) => downgrade.running_mut(),
                 Some(Command::Release { release, .. }) if may_begin(&release.token) => release.running_mut(),
                 Some(Command::Index(index)) if index.may_begin(lockspaces, config) => index.running_mut(),
+                Some(Command::Call(call)) if may_begin(&call.token) => call.running_mut(),
+                Some(Command::Read(reading)) => reading.running_mut(),
                 Some(_) | None => None,
             };
             if let Some(running) = running {
@@ -256,6 +271,12 @@ impl Engine {
         if let Some(release) = &mut background.running
             && may_begin(&release.token)
             && let Some(running) = release.running_mut()
+        {
+            cx.issue_waiting(Task::Resource, running);
+        }
+        if let Some(examine) = &mut background.examining
+            && may_begin(&examine.token)
+            && let Some(running) = examine.running_mut()
         {
             cx.issue_waiting(Task::Resource, running);
         }
@@ -314,11 +335,16 @@ impl Engine {
         let Engine { lockspaces, resources, clients, main, config, io, .. } = self;
         main.woken();
         let cx = &mut Cx { now, config, io, out };
+        let mut called = Vec::new();
         for (index, lockspace) in lockspaces.iter_mut().enumerate() {
-            if let Some(lockspace) = lockspace {
-                recovery::check(LsId(index as u8), lockspace, resources, clients, main, cx);
+            let id = LsId(index as u8);
+            if let Some(lockspace) = lockspace
+                && recovery::check(id, lockspace, resources, clients, main, cx)
+            {
+                called.push(id);
             }
         }
+        self.examine_where_called(now, &called, out);
     }
 
     fn find_lockspace(&self, name: &Name) -> Option<LsId> {
@@ -340,7 +366,17 @@ impl Engine {
                 self.set_lvb(client, &(*lockspace, *resource), value).map(|()| Answer::Done)
             }
             Request::GetLvb { lockspace, resource } => self.lvb(client, &(*lockspace, *resource)),
-            Request::Acquire { .. } | Request::Release { .. } | Request::Convert { .. } => {
+            Request::Examine { lockspace, resource } => {
+                let resource = Some(resource).filter(|resource| !resource.is_empty());
+                self.examine(now, lockspace, resource, out);
+                Ok(Answer::Done)
+            }
+            Request::SetEvent { lockspace, host_id, event, terms } => {
+                self.set_event(now, lockspace, *host_id, *event, *terms).map(|()| Answer::Done)
+            }
+            Request::RegEvent { lockspace } => self.register(lockspace, client).map(|()| Answer::Done),
+            Request::EndEvent { lockspace } => self.unregister(lockspace, client).map(|()| Answer::Done),
+            _ if is_exclusive(&request) => {
                 let state = self.clients.entry(client).or_default();
                 let acquires = matches!(request, Request::Acquire { .. });
                 if state.command || (state.being_killed() && acquires) {
@@ -350,9 +386,7 @@ impl Engine {
                     return self.command(now, Queued { id, client, request }, out);
                 }
             }
-            Request::AddLockspace { .. } | Request::RemLockspace { .. } | Request::Index { .. } => {
-                return self.command(now, Queued { id, client, request }, out);
-            }
+            _ => return self.command(now, Queued { id, client, request }, out),
         };
         out.push(Output::Reply { id, result: answer });
     }
@@ -389,6 +423,7 @@ impl Engine {
 
     fn begin(&mut self, now: Time, worker: u8, queued: Queued, out: &mut Outputs) {
         let Queued { id, client, request } = queued;
+        let exclusive = is_exclusive(&request);
         let began = match request {
             Request::AddLockspace { name, host_id, place, io_timeout } => {
                 self.add_lockspace(now, id, name, host_id, place, io_timeout, out)
@@ -401,19 +436,38 @@ impl Engine {
                 self.convert(now, worker, id, client, &(lockspace, resource), mode, nowait, out)
             }
             Request::Release { lockspace, resource } => {
-                self.release(now, worker, id, client, &(lockspace, resource), out)
+                self.release(now, worker, id, client, &(lockspace, resource), None, out)
+            }
+            Request::Rename { lockspace, resource, renamed } => {
+                self.release(now, worker, id, client, &(lockspace, resource), Some(renamed), out)
+            }
+            Request::Call { lockspace, resource, place, lver, next, force_mode } => {
+                self.call(now, worker, id, (lockspace, resource), place, lver, next, force_mode, out)
+            }
+            Request::ReadOwners { lockspace, resource, place, geometry } => {
+                self.read_owners(now, worker, id, (lockspace, resource), place, geometry, out)
+            }
+            Request::ReadLockspace { lockspace, host_id, place } => {
+                self.read_lockspace(now, worker, id, lockspace, host_id, place, out)
             }
             Request::Index { lockspace, place, direct, operation } => {
                 self.index(now, worker, id, lockspace, place, direct, operation, out)
             }
-            Request::Inquire | Request::GetHosts { .. } | Request::SetLvb { .. } | Request::GetLvb { .. } => {
-                unreachable!("answered by the main loop")
-            }
+            Request::Inquire
+            | Request::GetHosts { .. }
+            | Request::SetLvb { .. }
+            | Request::GetLvb { .. }
+            | Request::Examine { .. }
+            | Request::SetEvent { .. }
+            | Request::RegEvent { .. }
+            | Request::EndEvent { .. } => unreachable!("answered by the main loop"),
         };
         match began {
             Began::Running(command) => self.workers[usize::from(worker)] = Some(command),
             Began::Answered(result) => {
-                self.command_ended(client);
+                if exclusive {
+                    self.command_ended(client);
+                }
                 out.push(Output::Reply { id, result });
                 if let Some(queued) = self.queue.pop_front() {
                     self.begin(now, worker, queued, out);
@@ -540,20 +594,13 @@ impl Engine {
         self.resources.add(key);
         let lockspace = self.lockspace(found);
         // "The first read uses the LOCKSPACE's geometry." Host id and generation are those of this moment.
-        let token = Token {
-            key,
-            lockspace: found,
-            place,
-            geometry: lockspace.geometry,
-            host: lockspace.host_id,
-            generation: lockspace.generation,
-            io_timeout: lockspace.io_timeout,
-        };
+        let token = lockspace.token(found, key, place);
         let mut acquire = Box::new(Acquire::new(id, client, token, terms));
         acquire.look(Task::Worker(worker), &mut Cx { now, config: &self.config, io: &mut self.io, out });
         Began::Running(Command::Acquire(acquire))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the fields of the request")]
     fn release(
         &mut self,
         now: Time,
@@ -561,23 +608,26 @@ impl Engine {
         id: RequestId,
         client: ClientId,
         key: &Key,
+        renamed: Option<Name>,
         out: &mut Outputs,
     ) -> Began {
         let Some(left) = self.resources.let_go(client, key) else {
             return Began::Answered(Err(Refusal::NotHeld));
         };
         self.spare_if_free(client);
+        let told = renamed.is_some() && self.config.profile.lost_rename == LostRename::Told;
+        let unwritten = if told { Err(Refusal::ReleaseOwner) } else { Ok(Answer::Done) };
         let won = match left {
-            Let::Stays => return Began::Answered(Ok(Answer::Done)),
+            Let::Stays => return Began::Answered(unwritten),
             Let::Last(won) => won,
         };
         if !self.lives(&won.token) {
             // "Lockspace dead for this token → no I/O at all."
             out.push(Output::Event(Event::Rare(Rare::ReleasedWithoutIo)));
             self.resources.forget(key);
-            return Began::Answered(Ok(Answer::Done));
+            return Began::Answered(unwritten);
         }
-        let mut release = Box::new(won.release(&self.config.profile));
+        let mut release = Box::new(won.release(&self.config.profile).renaming(renamed));
         release.start(Task::Worker(worker), &mut Cx { now, config: &self.config, io: &mut self.io, out });
         Began::Running(Command::Release { id, client: Some(client), release })
     }
@@ -647,6 +697,8 @@ impl Engine {
                 }
             }
             Command::Index(index) => self.run_index(now, worker, index, stimulus, out),
+            Command::Call(call) => self.run_call(now, worker, call, stimulus, out),
+            Command::Read(reading) => self.run_reading(now, worker, reading, stimulus, out),
             Command::Release { id, client, mut release } => {
                 let cx = &mut Cx { now, config: &self.config, io: &mut self.io, out };
                 let ended = stimulus.ended(release.running_mut(), cx);
@@ -749,6 +801,14 @@ impl Engine {
     }
 }
 
+/// "Acquire, release, convert on one client are exclusive."
+fn is_exclusive(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Acquire { .. } | Request::Release { .. } | Request::Convert { .. } | Request::Rename { .. }
+    )
+}
+
 /// What became of a command when a worker took it up.
 enum Began {
     Running(Command),
@@ -780,7 +840,12 @@ impl Visit for Engine {
                 Command::Downgrade(downgrade) => downgrade.visit(numbers),
                 Command::Release { release, .. } => release.visit(numbers),
                 Command::Index(index) => index.visit(numbers),
+                Command::Call(call) => call.visit(numbers),
+                Command::Read(reading) => reading.visit(numbers),
             }
+        }
+        if let Some(examine) = &mut self.background.examining {
+            examine.visit(numbers);
         }
         if let Some(release) = &mut self.background.running {
             release.visit(numbers);

@@ -4,9 +4,10 @@
 //! local time" (delta-lease §5). Every scan looks at every record, so when the first and the last look were is known
 //! once for the whole table; entries exist only for hosts whose record was ever owned.
 
+use super::calls::Heard;
 use super::forget::{CHANGED, LONG_AGO, Passed, SOME, UNCHANGED};
 use super::told::ToldHost;
-use crate::format::{self, DeltaLease, Name};
+use crate::format::{self, Bitmap, DeltaLease, Name};
 use crate::numbers::{Generation, HostId, Numbers, Second, Stamp, Visit};
 use crate::profile::Parameters;
 use crate::seam::{HostState, HostStatus, ReadData};
@@ -23,6 +24,20 @@ pub(crate) struct Observed {
     pub(crate) io_timeout: u64,
     /// When the record was last seen changed. Never, while its first content stands (a fresh record).
     pub(crate) last_live: Second,
+    /// When requests were last looked at because this host called.
+    pub(crate) last_req: Second,
+}
+
+/// What a scan looks for.
+pub(crate) struct Watch<'a> {
+    pub(crate) now: Second,
+    pub(crate) space: &'a Name,
+    /// The host id that is called.
+    pub(crate) me: HostId,
+    pub(crate) sector_size: u32,
+    pub(crate) max_hosts: u64,
+    /// Seconds in which requests are looked at only once for each host that calls.
+    pub(crate) examine_once_in: u64,
 }
 
 /// The table of one lockspace.
@@ -39,8 +54,10 @@ impl Table {
         self.hosts.get(&id)
     }
 
-    /// Looks at a new image of the area.
-    pub(crate) fn scan(&mut self, now: Second, space: &Name, sector_size: u32, max_hosts: u64, area: &ReadData) {
+    /// Looks at a new image of the area. Returns the records that call, by host id.
+    pub(crate) fn scan(&mut self, watch: &Watch<'_>, area: &ReadData) -> Vec<Heard> {
+        let Watch { now, space, me, sector_size, max_hosts, examine_once_in } = *watch;
+        let mut heard = Vec::new();
         self.last_check = now;
         if self.first_check == Second::NEVER {
             self.first_check = now;
@@ -65,9 +82,18 @@ impl Table {
                 if never_owned && !self.hosts.contains_key(&HostId(id)) {
                     continue;
                 }
-                self.hosts.entry(HostId(id)).or_default().see(now, &record, bad);
+                let entry = self.hosts.entry(HostId(id)).or_default();
+                if entry.see(now, &record, bad) && HostId(id) != me && Bitmap::of_sector(&bytes).get(me) {
+                    let examine = now.since(entry.last_req) >= examine_once_in;
+                    if examine {
+                        entry.last_req = now;
+                    }
+                    let (from, from_generation, event) = (HostId(id), record.owner_generation, record.event);
+                    heard.push(Heard { from, from_generation, event, examine });
+                }
             }
         }
+        heard
     }
 
     /// Takes the word of a witness on one host: this is its record now, and it was seen alive just now, or not for as long
@@ -97,6 +123,7 @@ impl Table {
         let told = |(id, host): (&HostId, &Observed)| ToldHost {
             host_id: *id,
             last_live: host.last_live,
+            last_req: host.last_req,
             owner_id: host.owner_id,
             owner_generation: host.owner_generation,
             timestamp: host.timestamp,
@@ -179,10 +206,11 @@ impl Observed {
         Observed { io_timeout: self.io_timeout, ..Observed::default() }
     }
 
-    fn see(&mut self, now: Second, record: &DeltaLease, bad: bool) {
+    /// Returns whether it changed.
+    fn see(&mut self, now: Second, record: &DeltaLease, bad: bool) -> bool {
         let seen = (record.owner_id, record.owner_generation, record.timestamp);
         if (self.owner_id, self.owner_generation, self.timestamp) == seen {
-            return;
+            return false;
         }
         if !bad {
             self.owner_id = record.owner_id;
@@ -193,6 +221,7 @@ impl Observed {
         // "also for bad records, and also when it changed TO 0"
         self.timestamp = record.timestamp;
         self.last_live = now;
+        true
     }
 }
 
@@ -204,6 +233,7 @@ impl Visit for Table {
             numbers.generation(*id, &mut host.owner_generation);
             numbers.stamp(*id, &mut host.timestamp);
             numbers.second(&mut host.last_live);
+            numbers.second(&mut host.last_req);
         }
     }
 }

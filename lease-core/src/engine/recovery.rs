@@ -100,7 +100,7 @@ impl MainLoop {
     }
 }
 
-/// One tick of the main loop for one lockspace.
+/// One tick of the main loop for one lockspace. Returns whether another host calls for a look at the requests.
 pub(super) fn check(
     id: LsId,
     lockspace: &mut Lockspace,
@@ -108,9 +108,9 @@ pub(super) fn check(
     clients: &mut BTreeMap<ClientId, Client>,
     main: &mut MainLoop,
     cx: &mut Cx<'_>,
-) {
+) -> bool {
     if lockspace.list != List::Spaces {
-        return;
+        return false;
     }
     if lockspace.killing {
         if users(id, resources).next().is_none() || cx.config.mutated(Mutant::B45a) {
@@ -118,11 +118,11 @@ pub(super) fn check(
             lockspace.disarm(id, cx);
             cx.event(Event::Cleared { lockspace: id });
             lockspace.stop(id, cx);
-            return;
+            return false;
         }
         kill_users(id, lockspace, resources, clients, cx);
         main.tick_within(cx.now.after(KILLING_TICK), cx.now.after(KILLING_TICK).after(super::io::SCHEDULING));
-        return;
+        return false;
     }
     let image = lockspace.image.take();
     let now = cx.now.second();
@@ -134,10 +134,12 @@ pub(super) fn check(
         kill_users(id, lockspace, resources, clients, cx);
         main.tick_within(cx.now.after(KILLING_TICK), cx.now.after(KILLING_TICK).after(super::io::SCHEDULING));
     } else if let Some(area) = image {
-        let (size, max_hosts) = (lockspace.geometry.sector(), lockspace.geometry.max_hosts());
-        lockspace.table.scan(now, &lockspace.name, size, max_hosts, &area);
+        let heard = lockspace.scan(now, &area, cx);
+        let called = lockspace.hear(id, &heard, cx);
         cx.event(Event::Scanned { lockspace: id });
+        return called;
     }
+    false
 }
 
 /// The clients that hold something in this lockspace.

@@ -8,10 +8,10 @@
 use super::io::{Cx, Ended, Op, Running};
 use super::resource::Token;
 use crate::Refusal;
-use crate::format::{HostBlock, Leader, SectorKind};
+use crate::format::{HostBlock, Leader, Name, SectorKind};
 use crate::mutants::Mutant;
 use crate::numbers::{Lver, Numbers, Span, Stamp, Visit};
-use crate::profile::ReleaseRetry;
+use crate::profile::{LostRename, ReleaseRetry};
 use crate::seam::{Mode, Rare, Task};
 use alloc::sync::Arc;
 
@@ -29,6 +29,8 @@ pub(super) struct Release {
     frees: bool,
     /// Whether the block must be written before it goes on.
     strict: bool,
+    /// The name that the leader is to bear from then on.
+    renamed: Option<Name>,
     step: Step,
 }
 
@@ -54,7 +56,7 @@ pub(super) enum Released {
 impl Release {
     /// Release of something held: the block of the winning ballot gets the flag.
     pub(super) fn new(token: Token, block: Option<HostBlock>, last: Option<Leader>) -> Release {
-        Release { token, lvb: None, block, last, frees: true, strict: false, step: Step::Idle }
+        Release { token, lvb: None, block, last, frees: true, strict: false, renamed: None, step: Step::Idle }
     }
 
     /// Writes these bytes into the LVB first.
@@ -65,6 +67,19 @@ impl Release {
     /// Writes the block and leaves the leader alone: of what is held shared.
     pub(super) fn of_block_alone(self) -> Release {
         Release { frees: false, ..self }
+    }
+
+    /// Gives the resource another name.
+    pub(super) fn renaming(self, renamed: Option<Name>) -> Release {
+        Release { renamed, ..self }
+    }
+
+    /// What is to be said where the leader is not written.
+    fn leader_left(&self, cx: &Cx<'_>) -> Result<(), Refusal> {
+        match self.renamed.is_some() && cx.config.profile.lost_rename == LostRename::Told {
+            true => Err(Refusal::ReleaseOwner),
+            false => Ok(()),
+        }
     }
 
     /// Does not go on unless the block is written.
@@ -168,7 +183,7 @@ impl Release {
             Step::Block(_) => match ended {
                 Err(why) if retried(why, cx) || self.strict => Some(Released::Again(why)),
                 ended if cx.config.mutated(Mutant::B04c) => Some(Released::Done(ended.map(|_| ()))),
-                Ok(_) if !self.frees => Some(Released::Done(Ok(()))),
+                Ok(_) if !self.frees => Some(Released::Done(self.leader_left(cx))),
                 Err(why) if !self.frees => Some(Released::Done(Err(why))),
                 // "Failure ignored."
                 ended => {
@@ -194,7 +209,8 @@ impl Release {
                     }
                     Ok(None) => {
                         cx.rare(Rare::ReleasedByFlagAlone);
-                        self.over(task, cx)
+                        let left = self.leader_left(cx);
+                        self.over(task, cx).map(|_| Released::Done(left))
                     }
                     Err(why) => {
                         cx.rare(Rare::ReleaseOvertaken);
@@ -249,6 +265,7 @@ impl Release {
             write_id: host,
             write_generation: generation,
             write_timestamp: cx.now.second().stamp(),
+            resource_name: self.renamed.unwrap_or(leader.resource_name),
             ..leader
         }))
     }

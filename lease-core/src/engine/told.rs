@@ -66,6 +66,8 @@ pub struct ToldHost {
     pub host_id: HostId,
     /// When its record was last seen changed.
     pub last_live: Second,
+    /// When requests were last looked at because it called.
+    pub last_req: Second,
     /// The owner that stands in it.
     pub owner_id: HostId,
     /// The owner's generation.

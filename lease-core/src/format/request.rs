@@ -27,6 +27,11 @@ impl RequestRecord {
     /// The version that new records get: major 1, minor 1.
     pub const VERSION: u32 = 0x0001_0001;
 
+    /// The holder is killed.
+    pub const FORCE: u32 = 1;
+    /// The holder is asked to go.
+    pub const GRACEFUL: u32 = 2;
+
     /// Nothing is asked for.
     pub const FRESH: RequestRecord =
         RequestRecord { version: RequestRecord::VERSION, lver: Lver(0), force_mode: 0, padding: 0 };
@@ -35,14 +40,14 @@ impl RequestRecord {
     ///
     /// # Errors
     ///
-    /// -223 if no request record is there, -224 for another major version.
+    /// -270 if no request record is there, -271 for another major version.
     pub fn read(bytes: &[u8]) -> Result<RequestRecord, Refusal> {
         let (found, record) = RequestRecord::peek(bytes);
         if found != magic::REQUEST {
-            return Err(Refusal::LeaderMagic);
+            return Err(Refusal::RequestMagic);
         }
         if !record::is_major(record.version, RequestRecord::VERSION) {
-            return Err(Refusal::LeaderVersion);
+            return Err(Refusal::RequestVersion);
         }
         Ok(record)
     }

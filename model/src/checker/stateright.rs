@@ -231,6 +231,7 @@ fn conditions<S: Space + 'static>() -> [Condition<S>; CONDITIONS] {
         holds::<S, 16>,
         holds::<S, 17>,
         holds::<S, 18>,
+        holds::<S, 19>,
     ]
 }
 

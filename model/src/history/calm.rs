@@ -25,6 +25,8 @@ pub(super) struct Calm {
     excused: Vec<Instant>,
     /// Until when each may kill its clients because somebody removes a lockspace.
     removing: Vec<Instant>,
+    /// When each signalled last because it heeded a request.
+    heeded: Vec<Option<Instant>>,
     /// Somebody read or wrote what he should not have: then a record may be another one than its owner wrote.
     damaged: bool,
     /// How long a reason excuses each host, in microseconds.
@@ -37,7 +39,13 @@ impl Calm {
         let hosts = setup.hosts.len();
         let windows = setup.hosts.iter().map(window).collect();
         let damaged = excused == Instant::NEVER;
-        Calm { excused: vec![excused; hosts], removing: vec![Instant::START; hosts], damaged, windows }
+        Calm {
+            excused: vec![excused; hosts],
+            removing: vec![Instant::START; hosts],
+            heeded: vec![None; hosts],
+            damaged,
+            windows,
+        }
     }
 
     /// To be asked before the ledger follows the happening, for what was under way on a host goes down with it.
@@ -103,9 +111,17 @@ impl Calm {
                 }
                 self.judge(at, *host, "loses its host id", ledger, facts)?;
             }
+            // Whether somebody asked for that is another checker's matter.
+            Happening::Engine { host, event: Event::Heeded { .. } } => self.heeded[usize::from(host.0)] = Some(at),
+            Happening::SelfSignalled { host } => {
+                let what =
+                    format!("{} kills its own daemon, for a request that was for its clients", facts.label(*host));
+                return violated(Property::Calm, at, &[*host], what);
+            }
             Happening::Signalled { host, .. } => {
                 let killing = |phase: Phase| matches!(phase, Phase::Killing { .. });
-                if !ledger.host(*host).lives.iter().any(|life| killing(life.phase)) {
+                let heeds = self.heeded[usize::from(host.0)] == Some(at);
+                if !heeds && !ledger.host(*host).lives.iter().any(|life| killing(life.phase)) {
                     self.judge(at, *host, "signals a client", ledger, facts)?;
                 }
             }

@@ -98,7 +98,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The bytes at a place, as this host would read them now, up to the end of the disk's sector.
-    fn bytes(&self, host: Host, disk: DiskId, offset: u64) -> Option<&'a [u8]> {
+    pub(super) fn bytes(&self, host: Host, disk: DiskId, offset: u64) -> Option<&'a [u8]> {
         let disk = self.disks.get(usize::from(disk.0))?;
         let platter = disk.platter_of(PathId(host.0)).unwrap_or_else(|_| disk.platter());
         let size = u64::from(platter.sector_size());

@@ -2,13 +2,14 @@
 //! sizes that belong there.
 
 use super::facts::{Area, Facts};
+use super::ledger::Ledger;
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use super::written::Written;
 use crate::instant::Instant;
 use lease_core::format::{Sector, SectorKind};
 
-pub(super) fn written(at: Instant, written: &Written, facts: &Facts<'_>) -> Verdict {
+pub(super) fn written(at: Instant, written: &Written, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
     let Some(spot) = written.spot else { return Ok(()) };
     let (geometry, kind) = (spot.geometry, spot.kind);
     let align = 0xf0;
@@ -21,9 +22,10 @@ pub(super) fn written(at: Instant, written: &Written, facts: &Facts<'_>) -> Verd
                 && lease.owner_generation.0 != 0
         }
         (Sector::Leader(leader), SectorKind::Leader, Area::Resource(resource)) => {
+            let renamed = ledger.bears(resource, &leader.resource_name);
             let resource = facts.resource(resource);
             leader.space_name.same(&facts.lockspace(resource.lockspace).name)
-                && leader.resource_name.same(&resource.name)
+                && (leader.resource_name.same(&resource.name) || renamed)
                 && leader.sector_size == geometry.sector()
                 && leader.flags & align == geometry.leader_flag()
                 && leader.max_hosts == geometry.max_hosts()

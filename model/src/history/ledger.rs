@@ -8,7 +8,7 @@ use crate::action::Part;
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, LockspaceIx, Process, ResourceIx, Setup};
-use lease_core::format::SectorKind;
+use lease_core::format::{Name, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver, Second, Time};
 use lease_core::seam::{DiskId, Event, LsId, Mode, Request, Signal, Slot, Task};
 use sim_disk::{IoId, PathState};
@@ -199,6 +199,8 @@ impl HostLedger {
 pub(super) struct Ledger {
     hosts: Vec<HostLedger>,
     pub(super) holds: Vec<Hold>,
+    /// Names that resources were to be given.
+    renamed: Vec<(ResourceIx, Name)>,
 }
 
 /// What a happening brought to an end.
@@ -212,7 +214,7 @@ pub(super) struct Ended {
 
 impl Ledger {
     pub(super) fn new(setup: &Setup) -> Ledger {
-        Ledger { hosts: vec![HostLedger::default(); setup.hosts.len()], holds: Vec::new() }
+        Ledger { hosts: vec![HostLedger::default(); setup.hosts.len()], holds: Vec::new(), renamed: Vec::new() }
     }
 
     pub(super) fn hosts(&self) -> impl Iterator<Item = (Host, &HostLedger)> {
@@ -225,6 +227,11 @@ impl Ledger {
 
     fn host_mut(&mut self, host: Host) -> &mut HostLedger {
         &mut self.hosts[usize::from(host.0)]
+    }
+
+    /// Whether a resource was to be given this name.
+    pub(super) fn bears(&self, resource: ResourceIx, name: &Name) -> bool {
+        self.renamed.iter().any(|(renamed, given)| *renamed == resource && given.same(name))
     }
 
     /// The life that an engine calls by this id.
@@ -282,6 +289,11 @@ impl Ledger {
             Happening::Landed { host, disk, offset, .. } => self.landed(*host, *disk, *offset, facts),
             Happening::Engine { host, event } => self.event(at, *host, *event, facts),
             Happening::Asked { host, process, request } => {
+                if let Request::Rename { lockspace, resource, renamed } = request
+                    && let Some(resource) = facts.resource_named(lockspace, resource)
+                {
+                    self.renamed.push((resource, *renamed));
+                }
                 if let Request::RemLockspace { name, .. } = request
                     && let Some(lockspace) = facts.lockspace_named(name)
                 {
@@ -298,7 +310,11 @@ impl Ledger {
                 let host = self.host_mut(*host);
                 let is_it = |asked: &Asked| asked.process == *process && asked.request == *request;
                 ended.asked = host.requests.iter().position(is_it).map(|index| host.requests.remove(index).at);
-                if let (Request::Release { lockspace, resource }, Ok(_), Some(process)) = (request, result, process)
+                if let (
+                    Request::Release { lockspace, resource } | Request::Rename { lockspace, resource, .. },
+                    Ok(_),
+                    Some(process),
+                ) = (request, result, process)
                     && let Some(released) = facts.resource_named(lockspace, resource)
                 {
                     let client = host.client_mut(*process);

@@ -18,6 +18,7 @@ mod calm;
 mod counts;
 mod deadline;
 mod durable;
+mod events;
 mod exclusion;
 mod facts;
 mod format;
@@ -65,6 +66,7 @@ pub struct History {
     answers: answers::Answers,
     value: value::Values,
     indices: index::Indices,
+    events: events::Events,
     progress: progress::Progress,
     counter: counts::Counter,
     violation: Option<Violation>,
@@ -86,6 +88,7 @@ impl History {
             answers: answers::Answers::new(setup),
             value: value::Values::new(setup),
             indices: index::Indices::default(),
+            events: events::Events::new(setup),
             progress: progress::Progress::default(),
             counter: counts::Counter::new(setup),
             violation: None,
@@ -163,7 +166,8 @@ impl History {
                 self.ledger.acquires(written.host, written.task, lease.owner_generation);
             }
             sectors::written(at, written, &self.ledger, facts)?;
-            format::written(at, written, facts)?;
+            format::written(at, written, &self.ledger, facts)?;
+            self.events.written(at, written, &self.ledger, facts)?;
             self.agreement.written(at, written, &self.ledger, facts)?;
             return Ok(());
         }
@@ -179,6 +183,7 @@ impl History {
         self.answers.see(at, happening, ended, &self.ledger, facts)?;
         self.value.see(at, happening, &self.ledger, facts)?;
         self.indices.see(at, happening, facts)?;
+        self.events.see(at, happening, ended, &self.ledger, facts)?;
         self.progress.see(at, happening);
         residue::see(at, happening, &self.ledger, facts)?;
         if moves_deadlines(happening) {
@@ -240,6 +245,7 @@ fn moves_deadlines(happening: &Happening) -> bool {
             | Happening::Vanished { .. }
             | Happening::Asked { .. }
             | Happening::Told { .. }
+            | Happening::Notified { .. }
             | Happening::Watchdog { .. }
             | Happening::Tested { .. }
             | Happening::Pinged { .. }

@@ -65,6 +65,8 @@ properties! {
         "Every sector that is written decodes by the format of its place, with the right names, sizes and checksum."
     Value "I-LVB"
         "What a holder reads is what the last one wrote that gave up an exclusive hold."
+    Events "I-EVT"
+        "An event or a request reaches exactly the host and generation that it is for."
     Index "I-INDEX"
         "What was answered as created stays in the index until somebody deletes it, and no offset is answered twice."
     Answers "I-ANS"

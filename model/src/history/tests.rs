@@ -24,6 +24,8 @@ use lease_core::seam::{
 use sim_disk::{Completion, Disk, Ending, IoId, PathState, Platter, Run, Sampling, SnapshotId, sector};
 use std::collections::BTreeMap;
 
+mod events;
+
 const A: Host = Host(0);
 const B: Host = Host(1);
 const P: Process = Process(0);

@@ -100,6 +100,7 @@ impl Values {
         let (Request::SetLvb { lockspace, resource, .. }
         | Request::GetLvb { lockspace, resource }
         | Request::Release { lockspace, resource }
+        | Request::Rename { lockspace, resource, .. }
         | Request::Convert { lockspace, resource, mode: Mode::Shared, .. }) = request
         else {
             return Ok(());
@@ -131,8 +132,9 @@ impl Values {
                 }
             }
             // "Lockspace dead: no I/O at all."
-            (Request::Release { .. } | Request::Convert { .. }, _) if !in_use(who.0, resource, ledger, facts) => {}
-            (Request::Release { .. } | Request::Convert { .. }, _) => {
+            (Request::Release { .. } | Request::Rename { .. } | Request::Convert { .. }, _)
+                if !in_use(who.0, resource, ledger, facts) => {}
+            (Request::Release { .. } | Request::Rename { .. } | Request::Convert { .. }, _) => {
                 // What was there before is over. The next holder may have given up another meanwhile.
                 if let Some(index) = value.set.iter().position(mine) {
                     let set = value.set.remove(index).value;
@@ -155,7 +157,11 @@ fn in_use(host: Host, resource: ResourceIx, ledger: &Ledger, facts: &Facts<'_>) 
 
 /// Whether a value is written because a process is giving up its hold.
 fn hands_on_now(host: Host, resource: ResourceIx, ledger: &Ledger, facts: &Facts<'_>) -> bool {
-    let hands_on =
-        |request: &Request| matches!(request, Request::Release { .. } | Request::Convert { mode: Mode::Shared, .. });
+    let hands_on = |request: &Request| {
+        matches!(
+            request,
+            Request::Release { .. } | Request::Rename { .. } | Request::Convert { mode: Mode::Shared, .. }
+        )
+    };
     in_use(host, resource, ledger, facts) && ledger.host(host).requests.iter().any(|asked| hands_on(&asked.request))
 }

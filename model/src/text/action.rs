@@ -12,9 +12,11 @@
 use super::words::{EndingWords, Hex, PartWords, PathWords, RequestWords, TaskWords, bytes, name};
 use crate::action::{Action, Part};
 use crate::setup::{Host, IndexSetup, Process, Setup};
-use lease_core::format::{Geometry, Name};
+use lease_core::format::{Geometry, HostEvent, Name};
 use lease_core::numbers::{HostId, Lver};
-use lease_core::seam::{DiskId, IndexChange, IndexOperation, LsId, Mode, Orphan, Place, Request, Task, Terms};
+use lease_core::seam::{
+    DiskId, EventChange, EventTerms, IndexChange, IndexOperation, LsId, Mode, Orphan, Place, Request, Task, Terms,
+};
 use sim_disk::{Ending, IoId, Landing, PathState, Sampling, SnapshotId};
 use std::fmt::Write;
 use std::str::{FromStr, SplitAsciiWhitespace};
@@ -117,6 +119,11 @@ fn known_acquire(setup: &Setup, space: &Name, name: &Name) -> Option<Place> {
     Some(found.place)
 }
 
+/// What the setup says of a lockspace: the place.
+fn known_space(setup: &Setup, space: &Name) -> Option<Place> {
+    setup.lockspaces.iter().find(|lockspace| lockspace.name == *space).map(|lockspace| lockspace.place)
+}
+
 /// What the setup says of an index: the place.
 fn known_index(setup: &Setup, space: &Name) -> Option<Place> {
     let of_lockspace = |index: &&IndexSetup| setup.lockspaces[usize::from(index.lockspace.0)].name == *space;
@@ -143,6 +150,14 @@ fn spell_out(text: &mut String, request: &Request, host: Host, setup: &Setup) {
         Request::Acquire { lockspace, resource, place, .. }
             if known_acquire(setup, lockspace, resource) != Some(*place) =>
         {
+            add("place", spelled(*place));
+        }
+        Request::Call { lockspace, resource, place, .. } | Request::ReadOwners { lockspace, resource, place, .. }
+            if known_acquire(setup, lockspace, resource) != Some(*place) =>
+        {
+            add("place", spelled(*place));
+        }
+        Request::ReadLockspace { lockspace, place, .. } if known_space(setup, lockspace) != Some(*place) => {
             add("place", spelled(*place));
         }
         Request::Index { lockspace, place, .. } if known_index(setup, lockspace) != Some(*place) => {
@@ -319,6 +334,7 @@ fn parse_process(words: &mut Words<'_>, host: Host, process: Process, setup: &Se
 }
 
 const REQUESTS: &str = "join, leave, acquire, release, inquire or hosts";
+const NO_RESOURCE: &str = "expected place=..., for the setup has no such resource";
 
 /// The request that begins with this verb; none if none does.
 fn parse_request(words: &mut Words<'_>, verb: &str, host: Host, setup: &Setup) -> Result<Option<Request>, String> {
@@ -345,7 +361,7 @@ fn parse_request(words: &mut Words<'_>, verb: &str, host: Host, setup: &Setup) -
             let known = known_acquire(setup, &lockspace, &resource);
             let flags = terms(words);
             let said = Said::of(words, setup, &["place", "lver", "num_hosts"])?;
-            let place = said.place.or(known).ok_or("expected place=..., for the setup has no such resource")?;
+            let place = said.place.or(known).ok_or(NO_RESOURCE)?;
             let terms = Terms { lver: said.lver.unwrap_or_default(), num_hosts: said.num_hosts.unwrap_or(0), ..flags };
             Request::Acquire { lockspace, resource, place, terms }
         }
@@ -365,6 +381,46 @@ fn parse_request(words: &mut Words<'_>, verb: &str, host: Host, setup: &Setup) -
         "get-lvb" => Request::GetLvb { lockspace: words.name(space)?, resource: words.name("the name of a resource")? },
         "release" => {
             Request::Release { lockspace: words.name(space)?, resource: words.name("the name of a resource")? }
+        }
+        "rename" => {
+            let (lockspace, resource) = (words.name(space)?, words.name("the name of a resource")?);
+            Request::Rename { lockspace, resource, renamed: words.name("its new name")? }
+        }
+        "request" => {
+            let (lockspace, resource) = (words.name(space)?, words.name("the name of a resource")?);
+            let lver = Lver(words.number("a version")?);
+            let force_mode = words.number("a force mode")?;
+            let next = words.follows("next");
+            let known = known_acquire(setup, &lockspace, &resource);
+            let place = Said::of(words, setup, &["place"])?.place.or(known).ok_or(NO_RESOURCE)?;
+            Request::Call { lockspace, resource, place, lver, next, force_mode }
+        }
+        "examine" => {
+            Request::Examine { lockspace: words.name(space)?, resource: words.name("the name of a resource")? }
+        }
+        "set-event" => {
+            let lockspace = words.name(space)?;
+            let host_id = HostId(words.number("a host id")?);
+            let (generation, event) = (words.number("a generation")?, words.number("an event")?);
+            let event = HostEvent { generation, event, data: words.number("the data of an event")? };
+            Request::SetEvent { lockspace, host_id, event, terms: event_terms(words) }
+        }
+        "reg-event" => Request::RegEvent { lockspace: words.name(space)? },
+        "end-event" => Request::EndEvent { lockspace: words.name(space)? },
+        "owners" => {
+            let (lockspace, resource) = (words.name(space)?, words.name("the name of a resource")?);
+            let geometry = if words.follows("sizes") { Some(sizes(words)?) } else { None };
+            let known = known_acquire(setup, &lockspace, &resource);
+            let place = Said::of(words, setup, &["place"])?.place.or(known).ok_or(NO_RESOURCE)?;
+            Request::ReadOwners { lockspace, resource, place, geometry }
+        }
+        "read" => {
+            let lockspace = words.name(space)?;
+            let host_id = HostId(words.number("a host id")?);
+            let known = known_space(setup, &lockspace);
+            let missing = "expected place=..., for the setup has no such lockspace";
+            let place = Said::of(words, setup, &["place"])?.place.or(known).ok_or(missing)?;
+            Request::ReadLockspace { lockspace, host_id, place }
         }
         "inquire" => Request::Inquire,
         "hosts" => Request::GetHosts { lockspace: words.name(space)? },
@@ -402,15 +458,36 @@ fn terms(words: &mut Words<'_>) -> Terms {
     terms
 }
 
+/// How an event is set.
+fn event_terms(words: &mut Words<'_>) -> EventTerms {
+    let mut terms = EventTerms::default();
+    while let Some(word) = words.peek() {
+        match word {
+            "current" => terms.current = true,
+            "replace" => terms.replace = true,
+            "all" => terms.all = true,
+            "clear-host" => terms.change = EventChange::ClearHost,
+            "clear-event" => terms.change = EventChange::ClearEvent,
+            _ => break,
+        }
+        words.0.next();
+    }
+    terms
+}
+
+/// Bytes of a sector and of an area.
+fn sizes(words: &mut Words<'_>) -> Result<Geometry, String> {
+    let (sector, align) = (words.number("bytes of a sector")?, words.number("bytes of an area")?);
+    Geometry::from_sizes(sector, align).ok_or_else(|| expected("sizes that exist", &format!("{sector} {align}")))
+}
+
 /// An operation on an index.
 fn parse_operation(words: &mut Words<'_>) -> Result<IndexOperation, String> {
     const VERBS: &str = "format, create, delete, lookup, add, remove or rebuild";
     let verb = words.word(VERBS)?;
     Ok(match verb {
         "format" => {
-            let (sector, align) = (words.number("bytes of a sector")?, words.number("bytes of an area")?);
-            let geometry = Geometry::from_sizes(sector, align)
-                .ok_or_else(|| expected("sizes that exist", &format!("{sector} {align}")))?;
+            let geometry = sizes(words)?;
             IndexOperation::Format { geometry, max_resources: words.number("a number of entries")? }
         }
         "rebuild" => IndexOperation::Rebuild,

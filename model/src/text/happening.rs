@@ -4,8 +4,8 @@ use super::words::{EndingWords, Hex, PartWords, PathWords, RequestWords, TaskWor
 use crate::action::Part;
 use crate::happening::{Happening, Ping};
 use crate::setup::{Area, Host, Process, ResourceIx, Setup};
-use lease_core::format::{HostBlock, Leader, Sector, SectorKind};
-use lease_core::seam::{Answer, DiskId, Event, LastLife, Mode, Signal, Takeable, WatchdogMessage};
+use lease_core::format::{Bitmap, HostBlock, HostEvent, Leader, Sector, SectorKind};
+use lease_core::seam::{Answer, DiskId, Event, LastLife, Mode, Signal, Takeable, ToldEvent, WatchdogMessage};
 use sim_disk::Completion;
 use std::fmt;
 
@@ -98,6 +98,19 @@ impl fmt::Display for Line<'_> {
                     Signal::Kill => "SIGKILL",
                 };
                 write!(f, "{} gets {signal}", self.who(*host, Some(*process)))
+            }
+            Happening::SelfSignalled { host } => {
+                write!(f, "{} sanlock and its helper send SIGKILL to themselves", label(*host))
+            }
+            Happening::Notified { host, process, told } => {
+                let ToldEvent { host_id, event, from, from_generation, .. } = told;
+                let HostEvent { generation, event, data } = event;
+                write!(
+                    f,
+                    "{} hears event {event} data {data} for host id {host_id} generation {generation}, from {from} \
+                     generation {from_generation}",
+                    self.who(*host, Some(*process))
+                )
             }
             Happening::Spawned { host, process } => write!(f, "{} starts", self.who(*host, Some(*process))),
             Happening::Ended { host, process } => write!(f, "{} ends", self.who(*host, Some(*process))),
@@ -211,9 +224,13 @@ impl Line<'_> {
         let kind = self.setup.record_at(disk, offset).map_or(SectorKind::Unused, |(_, kind)| kind);
         match Sector::decode(kind, bytes, u32::try_from(length).unwrap_or(u32::MAX)) {
             Sector::Zero => "zeros".to_string(),
-            Sector::Delta { lease, .. } => format!(
-                "owner {} \"{}\", generation {}, timestamp {}",
-                lease.owner_id, lease.owner_name, lease.owner_generation, lease.timestamp
+            Sector::Delta { lease, bitmap } => format!(
+                "owner {} \"{}\", generation {}, timestamp {}{}",
+                lease.owner_id,
+                lease.owner_name,
+                lease.owner_generation,
+                lease.timestamp,
+                calls_text(&lease.event, &bitmap)
             ),
             Sector::Leader(leader) => leader_text(&leader),
             Sector::Cleared(leader) => format!("cleared; {}", leader_text(&leader)),
@@ -243,6 +260,20 @@ impl Line<'_> {
             }
             Answer::Lvb(value) => write!(f, "value {}", Hex(value)),
             Answer::Indexed { name, offset } => write!(f, "{} at {offset}", Word(*name)),
+            Answer::Owners { lver, owners } => {
+                write!(f, "lver {lver}, owners:")?;
+                owners.iter().try_for_each(|owner| {
+                    let (id, generation) = (owner.host_id, owner.generation);
+                    match owner.timestamp.is_free() {
+                        true => write!(f, " {id} gen {generation} shared"),
+                        false => write!(f, " {id} gen {generation} timestamp {}", owner.timestamp),
+                    }
+                })
+            }
+            Answer::Space { name, io_timeout, geometry } => {
+                let (sector, align) = (geometry.sector(), geometry.align());
+                write!(f, "lockspace {}, io_timeout {io_timeout}, sectors of {sector} in areas of {align}", Word(*name))
+            }
             Answer::Hosts(hosts) if hosts.is_empty() => f.write_str("no host was ever seen"),
             Answer::Hosts(hosts) => {
                 f.write_str("hosts:")?;
@@ -253,6 +284,26 @@ impl Line<'_> {
             }
         }
     }
+}
+
+/// Whom a delta lease calls, and what it tells.
+fn calls_text(event: &HostEvent, bitmap: &Bitmap) -> String {
+    let mut text = String::new();
+    if *event != HostEvent::default() {
+        let HostEvent { generation, event, data } = event;
+        text = format!(", event {event} data {data} for generation {generation}");
+    }
+    let mut called = bitmap.iter();
+    if let Some(first) = called.next() {
+        text.push_str(&format!(", calls {first}"));
+        let more = called.map(|host| host.0).collect::<Vec<_>>();
+        match &more[..] {
+            [] => {}
+            few if few.len() <= 8 => few.iter().for_each(|host| text.push_str(&format!(" {host}"))),
+            many => text.push_str(&format!(" and {} more", many.len())),
+        }
+    }
+    text
 }
 
 fn leader_text(leader: &Leader) -> String {
@@ -306,6 +357,11 @@ fn event_text(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
             write!(f, "worker {worker}: ballot chose owner {owner} generation {generation} for lver {lver}")
         }
         Event::Restarted { worker } => write!(f, "worker {worker}: leader changed, acquire starts again"),
+        Event::Heeded { place, held, wanted, force_mode } => {
+            let how = if *force_mode == 1 { "killed" } else { "asked to go" };
+            let (disk, offset) = (place.disk.0, place.offset);
+            write!(f, "lver {wanted} of the lease at d{disk}:{offset} is asked for, the holder of lver {held} is {how}")
+        }
         Event::Retracting => f.write_str("a failed acquire is retracted"),
         Event::Rare(rare) => write!(f, "rare: {}", rare.words()),
     }

@@ -9,12 +9,12 @@ use crate::setup::{
     Setup, WdmdProfile,
 };
 use lease_core::Refusal;
-use lease_core::format::{DeltaLease, Geometry, Name};
+use lease_core::format::{DeltaLease, Geometry, HostEvent, Name};
 use lease_core::numbers::{Generation, HostId, Lver, Second, Span, Stamp, Time};
 use lease_core::profile::{Config, Parameters, Profile};
 use lease_core::seam::{
-    Answer, DiskId, Event, IndexChange, IndexOperation, LsId, Mode, Orphan, Place, Request, Slot, Takeable, Task,
-    Terms, WatchdogMessage,
+    Answer, DiskId, Event, EventChange, EventTerms, IndexChange, IndexOperation, LsId, Mode, Orphan, Place, Request,
+    Slot, Takeable, Task, Terms, WatchdogMessage,
 };
 use proptest::prelude::*;
 use sim_disk::{Completion, Ending, IoId, Landing, PathState, Sampling, SnapshotId};
@@ -280,6 +280,45 @@ fn operation() -> impl Strategy<Value = IndexOperation> {
     ]
 }
 
+fn asking_others() -> impl Strategy<Value = Request> {
+    let change = prop_oneof![Just(EventChange::Set), Just(EventChange::ClearHost), Just(EventChange::ClearEvent)];
+    let terms = (change, any::<[bool; 3]>()).prop_map(|(change, [current, replace, all])| EventTerms {
+        change,
+        current,
+        replace,
+        all,
+    });
+    let event = any::<[u64; 3]>().prop_map(|[generation, event, data]| HostEvent { generation, event, data });
+    let geometry = prop_oneof![Just(None), (0..5_usize).prop_map(|index| Some(Geometry::ALL[index]))];
+    prop_oneof![
+        any::<[u8; 3]>().prop_map(|bytes| {
+            let [lockspace, resource, renamed] = bytes.map(|byte| Name::new(&[byte.max(1)]).expect("is short"));
+            Request::Rename { lockspace, resource, renamed }
+        }),
+        (any_name(), any_name(), place(), any::<(u64, bool, u32)>()).prop_map(|(lockspace, resource, place, said)| {
+            let (lver, next, force_mode) = said;
+            Request::Call { lockspace, resource, place, lver: Lver(lver), next, force_mode }
+        }),
+        (any_name(), any_name()).prop_map(|(lockspace, resource)| Request::Examine { lockspace, resource }),
+        (any_name(), any::<u64>(), event, terms).prop_map(|(lockspace, id, event, terms)| Request::SetEvent {
+            lockspace,
+            host_id: HostId(id),
+            event,
+            terms
+        }),
+        any_name().prop_map(|lockspace| Request::RegEvent { lockspace }),
+        any_name().prop_map(|lockspace| Request::EndEvent { lockspace }),
+        (any_name(), any_name(), place(), geometry).prop_map(|(lockspace, resource, place, geometry)| {
+            Request::ReadOwners { lockspace, resource, place, geometry }
+        }),
+        (any_name(), any::<u64>(), place()).prop_map(|(lockspace, id, place)| Request::ReadLockspace {
+            lockspace,
+            host_id: HostId(id),
+            place
+        }),
+    ]
+}
+
 fn request() -> impl Strategy<Value = Request> {
     prop_oneof![
         (any_name(), prop_oneof![1..3_u64, any::<u64>()], place(), prop_oneof![Just(10), any::<u32>()]).prop_map(
@@ -296,6 +335,7 @@ fn request() -> impl Strategy<Value = Request> {
         (any_name(), any_name()).prop_map(|(lockspace, resource)| Request::Release { lockspace, resource }),
         Just(Request::Inquire),
         any_name().prop_map(|lockspace| Request::GetHosts { lockspace }),
+        asking_others(),
         (any_name(), operation(), any::<bool>()).prop_map(|(lockspace, operation, direct)| {
             Request::Index { lockspace, place: Place { disk: D, offset: MIB }, direct, operation }
         }),

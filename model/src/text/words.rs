@@ -1,9 +1,11 @@
 //! The words that lines of text are made of.
 
 use crate::action::Part;
-use lease_core::format::Name;
+use lease_core::format::{HostEvent, Name};
 use lease_core::numbers::Lver;
-use lease_core::seam::{IndexChange, IndexOperation, LsId, Mode, Orphan, Request, Task, Terms};
+use lease_core::seam::{
+    EventChange, EventTerms, IndexChange, IndexOperation, LsId, Mode, Orphan, Request, Task, Terms,
+};
 use sim_disk::{Ending, PathState};
 use std::fmt;
 
@@ -157,6 +159,31 @@ impl fmt::Display for RequestWords<'_> {
             }
             Request::GetLvb { lockspace, resource } => write!(f, "get-lvb {} {}", Word(*lockspace), Word(*resource)),
             Request::Release { lockspace, resource } => write!(f, "release {} {}", Word(*lockspace), Word(*resource)),
+            Request::Rename { lockspace, resource, renamed } => {
+                write!(f, "rename {} {} {}", Word(*lockspace), Word(*resource), Word(*renamed))
+            }
+            Request::Call { lockspace, resource, lver, next, force_mode, .. } => {
+                let next = if *next { " next" } else { "" };
+                write!(f, "request {} {} {lver} {force_mode}{next}", Word(*lockspace), Word(*resource))
+            }
+            Request::Examine { lockspace, resource } => {
+                write!(f, "examine {} {}", Word(*lockspace), Word(*resource))
+            }
+            Request::SetEvent { lockspace, host_id, event, terms } => {
+                let HostEvent { generation, event, data } = event;
+                let to = Word(*lockspace);
+                write!(f, "set-event {to} {host_id} {generation} {event} {data}{}", EventWords(*terms))
+            }
+            Request::RegEvent { lockspace } => write!(f, "reg-event {}", Word(*lockspace)),
+            Request::EndEvent { lockspace } => write!(f, "end-event {}", Word(*lockspace)),
+            Request::ReadOwners { lockspace, resource, geometry, .. } => {
+                write!(f, "owners {} {}", Word(*lockspace), Word(*resource))?;
+                match geometry {
+                    Some(geometry) => write!(f, " sizes {} {}", geometry.sector(), geometry.align()),
+                    None => Ok(()),
+                }
+            }
+            Request::ReadLockspace { lockspace, host_id, .. } => write!(f, "read {} {host_id}", Word(*lockspace)),
             Request::Inquire => f.write_str("inquire"),
             Request::GetHosts { lockspace } => write!(f, "hosts {}", Word(*lockspace)),
             Request::Index { lockspace, direct, operation, .. } => {
@@ -187,6 +214,21 @@ impl fmt::Display for IndexWords<'_> {
             }
             IndexOperation::Rebuild => f.write_str("rebuild"),
         }
+    }
+}
+
+/// How an event is set, as far as it is not the usual way, each with a blank before it.
+struct EventWords(EventTerms);
+
+impl fmt::Display for EventWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let EventTerms { change, current, replace, all } = self.0;
+        let mut word = |said: bool, word: &str| if said { write!(f, " {word}") } else { Ok(()) };
+        word(current, "current")?;
+        word(replace, "replace")?;
+        word(all, "all")?;
+        word(change == EventChange::ClearHost, "clear-host")?;
+        word(change == EventChange::ClearEvent, "clear-event")
     }
 }
 

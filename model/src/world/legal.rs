@@ -75,7 +75,11 @@ impl World {
                     may_send(state, process)?;
                 }
                 match request {
-                    Request::AddLockspace { place, .. } | Request::Acquire { place, .. } => self.known_place(*place)?,
+                    Request::AddLockspace { place, .. }
+                    | Request::Acquire { place, .. }
+                    | Request::Call { place, .. }
+                    | Request::ReadOwners { place, .. }
+                    | Request::ReadLockspace { place, .. } => self.known_place(*place)?,
                     _ => {}
                 }
                 Ok(FREE)

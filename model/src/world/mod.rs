@@ -46,7 +46,7 @@ use io::IoTable;
 use lease_core::Engine;
 use lease_core::mutants::Mutant;
 use lease_core::numbers::{Span, Time};
-use lease_core::seam::{DiskId, Input, LastLife, LsId, Output, Outputs, Task, WatchdogAnswer, WatchdogMessage};
+use lease_core::seam::{DiskId, Input, LastLife, LsId, Output, Outputs, Signal, Task, WatchdogAnswer, WatchdogMessage};
 use sim_disk::{Disk, PathId, SnapshotId};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -443,7 +443,7 @@ impl World {
     /// Gives an input to a running engine, and carries out what comes of it.
     fn feed<S: Sink>(&mut self, host: Host, input: Input, sink: &mut S) {
         let mut next = Some(input);
-        while let Some(input) = next {
+        while let Some(input) = next.filter(|_| self.host(host).engine.is_some()) {
             let now = self.clock(host);
             let mut outputs = std::mem::take(&mut self.outputs);
             let engine = self.hosts[usize::from(host.0)].engine.as_mut();
@@ -451,6 +451,9 @@ impl World {
             self.obey(host, &mut outputs, sink);
             self.outputs = outputs;
             next = self.feedback.pop_front();
+        }
+        if self.host(host).engine.is_none() {
+            self.feedback.clear();
         }
     }
 
@@ -493,6 +496,15 @@ impl World {
                 Output::Watchdog { lockspace, message } => self.tell_wdmd(host, lockspace, message, sink),
                 Output::Signal { .. } if self.mutated(host, Mutant::Null2) => {}
                 Output::Signal { client, signal } => self.signal(host, Process(client.0), signal, sink),
+                // SIGTERM it ignores while it has lockspaces.
+                Output::SignalSelf { signal: Signal::Term } => {}
+                Output::SignalSelf { signal: Signal::Kill } => {
+                    self.emit(&Happening::SelfSignalled { host }, sink);
+                    self.kill_daemon(host, sink);
+                    // Whatever it still wanted done is not done any more.
+                    break;
+                }
+                Output::Notify { client, told } => self.notify(host, Process(client.0), told, sink),
                 Output::Reply { id, result } => {
                     self.replied = true;
                     self.reply(host, id, result, sink);

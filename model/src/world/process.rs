@@ -12,7 +12,7 @@ use lease_core::Refusal;
 use lease_core::format::Name;
 use lease_core::mutants::Mutant;
 use lease_core::numbers::Lver;
-use lease_core::seam::{Answer, ClientId, Input, Mode, Request, RequestId, Signal};
+use lease_core::seam::{Answer, ClientId, Input, Mode, Request, RequestId, Signal, ToldEvent};
 
 /// EINTR: what a library tells its caller that takes an interruption for the answer.
 const EINTR: u16 = 4;
@@ -27,7 +27,7 @@ impl World {
         if let Some(process) = process {
             match request {
                 // A process stops using before it releases. If the release is refused it does not start again.
-                Request::Release { lockspace, resource } => {
+                Request::Release { lockspace, resource } | Request::Rename { lockspace, resource, .. } => {
                     if let Some(resource) = self.setup.resource_named(lockspace, resource) {
                         let state = self.host_mut(host).process_mut(process).expect("it was found alive");
                         if let Some(index) = state.uses.iter().position(|used| used.resource == resource) {
@@ -128,6 +128,13 @@ impl World {
             state.signalled = state.signalled.max(Some(signal));
             self.emit(&Happening::Signalled { host, process, signal }, sink);
             self.notices.push(Notice::Signalled { host, process, signal });
+        }
+    }
+
+    /// A process hears what another host tells, if it still listens.
+    pub(super) fn notify<S: Sink>(&mut self, host: Host, process: Process, told: ToldEvent, sink: &mut S) {
+        if self.host(host).process(process).is_some_and(|state| state.connected) {
+            self.emit(&Happening::Notified { host, process, told }, sink);
         }
     }
 

@@ -71,6 +71,7 @@ impl Visit for Lockspace {
         numbers.generation(me, &mut self.generation);
         numbers.second(&mut self.last_success);
         self.table.visit(numbers);
+        self.calls.visit(numbers);
         self.record.visit(numbers);
         match &mut self.thread {
             Thread::ReadSizes(io) | Thread::ReadRecord(io) | Thread::Freeing(io) => io.visit(numbers),

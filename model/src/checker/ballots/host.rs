@@ -316,6 +316,8 @@ impl Ground {
                 }
                 // Nothing renews here, no lockspace fails, nobody is killed.
                 Output::WakeWithin { .. } | Output::Watchdog { .. } | Output::Signal { .. } => {}
+                // Nobody calls anybody.
+                Output::SignalSelf { .. } | Output::Notify { .. } => {}
             }
         }
     }

@@ -577,6 +577,8 @@ impl<'a> Machine<'a> {
                 self.on().client.signalled = true;
                 None
             }
+            // Nobody calls anybody.
+            Output::SignalSelf { .. } | Output::Notify { .. } => None,
             Output::Reply { id, result } => {
                 if id == ASKED && self.on().client.asks {
                     self.on().client.asks = false;

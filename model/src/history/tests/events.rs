@@ -1,0 +1,175 @@
+//! I-EVT: stories that break it, and one beside each that does not.
+
+use super::{A, B, LsId, P, Property, Request, Story, THREAD, breaks, holds, name};
+use crate::happening::Happening;
+use lease_core::format::{Bitmap, DeltaLease, HostEvent, RequestRecord};
+use lease_core::numbers::{Generation, HostId, Lver};
+use lease_core::seam::{Answer, Event, EventTerms, Task, ToldEvent};
+
+const EVENT: HostEvent = HostEvent { generation: 1, event: 7, data: 70 };
+
+impl Story {
+    /// Both have joined, and P of host B listens.
+    fn listening(&mut self) {
+        self.join(A, 1);
+        self.join(B, 1);
+        let listens = Request::RegEvent { lockspace: name("LS") };
+        self.told(B, Some(P), listens, Ok(Answer::Done));
+    }
+
+    /// A's agent sends an event to a host id.
+    fn send(&mut self, to: u64, event: HostEvent) {
+        let (host_id, terms) = (HostId(to), EventTerms::default());
+        let sets = Request::SetEvent { lockspace: name("LS"), host_id, event, terms };
+        self.told(A, None, sets, Ok(Answer::Done));
+        self.wait(2);
+    }
+
+    /// A renews, and calls these.
+    fn renew_calling(&mut self, called: &[u64], event: HostEvent) {
+        let timestamp = self.second(A).stamp();
+        let record = DeltaLease { timestamp, event, ..self.records[&A].clone() };
+        let mut bitmap = Bitmap::EMPTY;
+        called.iter().for_each(|host| bitmap.set(HostId(*host)));
+        self.write(A, THREAD, 0, &record.sector(&bitmap));
+        self.records.insert(A, record);
+    }
+
+    /// B looks at the area, and P hears what it is told, if anything.
+    fn look(&mut self, heard: Option<HostEvent>) {
+        self.read(B, THREAD, 0, 1 << 20);
+        if let Some(event) = heard {
+            let (lockspace, host_id, from, from_generation) = (LsId(0), HostId(2), HostId(1), Generation(1));
+            let told = ToldEvent { lockspace, host_id, event, from, from_generation };
+            self.tell(Happening::Notified { host: B, process: P, told });
+        }
+        self.event(B, Event::Scanned { lockspace: LsId(0) });
+    }
+}
+
+#[test]
+fn an_event_reaches_whom_it_is_for() {
+    holds("B hears what A sends it", |s| {
+        s.listening();
+        s.send(2, EVENT);
+        s.renew_calling(&[2], EVENT);
+        s.look(Some(EVENT));
+    });
+    breaks(Property::Events, "B looks, and hears nothing", |s| {
+        s.listening();
+        s.send(2, EVENT);
+        s.renew_calling(&[2], EVENT);
+        s.look(None);
+    });
+    breaks(Property::Events, "A does not tell B", |s| {
+        s.listening();
+        s.send(2, EVENT);
+        s.renew_calling(&[], EVENT);
+    });
+    breaks(Property::Events, "A tells the neighbour of B", |s| {
+        s.listening();
+        s.send(2, EVENT);
+        s.renew_calling(&[3], EVENT);
+    });
+}
+
+#[test]
+fn an_event_reaches_nobody_else() {
+    breaks(Property::Events, "B hears what nobody sent", |s| {
+        s.listening();
+        s.look(Some(EVENT));
+    });
+    breaks(Property::Events, "B hears what is for another host", |s| {
+        s.listening();
+        s.send(3, EVENT);
+        s.renew_calling(&[3], EVENT);
+        s.look(Some(EVENT));
+    });
+    let other = HostEvent { generation: 4, ..EVENT };
+    breaks(Property::Events, "B hears what is for another life", |s| {
+        s.listening();
+        s.send(2, other);
+        s.renew_calling(&[2], other);
+        s.look(Some(other));
+    });
+    holds("B does not hear what is for another life", |s| {
+        s.listening();
+        s.send(2, other);
+        s.renew_calling(&[2], other);
+        s.look(None);
+    });
+    breaks(Property::Events, "A calls B for ever", |s| {
+        s.listening();
+        s.send(2, EVENT);
+        for _ in 0..4 {
+            s.wait(20);
+            s.renew_calling(&[2], EVENT);
+        }
+    });
+}
+
+#[test]
+fn a_request_is_heeded_by_its_owner_alone() {
+    let heeded = |wanted| Event::Heeded { place: super::place(super::AREA), held: Lver(1), wanted, force_mode: 1 };
+    let asks = |lver| {
+        let (lockspace, resource, place) = (name("LS"), name("VM"), super::place(super::AREA));
+        Request::Call { lockspace, resource, place, lver: Lver(lver), next: false, force_mode: 1 }
+    };
+    holds("A asks for what B holds, and calls it", |s| {
+        s.join(A, 1);
+        s.join(B, 1);
+        s.acquire(B, 1);
+        s.tell(Happening::Asked { host: A, process: None, request: asks(2) });
+        s.told(A, None, asks(2), Ok(Answer::Done));
+        s.wait(2);
+        s.renew_calling(&[2], HostEvent::default());
+        s.event(B, heeded(Lver(2)));
+        s.signal(B, super::Signal::Kill);
+    });
+    breaks(Property::Events, "A calls somebody who holds nothing", |s| {
+        s.join(A, 1);
+        s.join(B, 1);
+        s.acquire(B, 1);
+        s.tell(Happening::Asked { host: A, process: None, request: asks(2) });
+        s.told(A, None, asks(2), Ok(Answer::Done));
+        s.wait(2);
+        s.renew_calling(&[3], HostEvent::default());
+    });
+    breaks(Property::Events, "B heeds what nobody asked for", |s| {
+        s.join(A, 1);
+        s.join(B, 1);
+        s.acquire(B, 1);
+        s.event(B, heeded(Lver(2)));
+    });
+    let asked_for = |s: &mut Story| {
+        s.join(A, 1);
+        s.join(B, 1);
+        s.acquire(B, 1);
+        let record = RequestRecord { lver: Lver(2), force_mode: RequestRecord::FORCE, ..RequestRecord::FRESH };
+        s.tell(Happening::Asked { host: A, process: None, request: asks(2) });
+        s.write(A, super::WORKER, super::AREA + 512, &record.sector());
+        s.told(A, None, asks(2), Ok(Answer::Done));
+        s.read(B, Task::Resource, super::AREA + 512, 512);
+    };
+    holds("B has read the request, and signals the holder", |s| {
+        asked_for(s);
+        s.event(B, heeded(Lver(2)));
+        s.signal(B, super::Signal::Kill);
+        s.wait(1);
+        s.renew(A);
+    });
+    breaks(Property::Events, "B has read the request, and nobody is signalled", |s| {
+        asked_for(s);
+        s.wait(1);
+        s.renew(A);
+    });
+    breaks(Property::Calm, "B takes its own daemon for a holder", |s| {
+        s.join(B, 1);
+        s.tell(Happening::SelfSignalled { host: B });
+    });
+    breaks(Property::Calm, "B signals for no reason at all", |s| {
+        s.join(B, 1);
+        s.acquire(B, 1);
+        s.signal(B, super::Signal::Kill);
+    });
+}
