@@ -298,6 +298,20 @@ decisions! {
         /// No: the host id then looks dead, not free.
         Withheld
     }
+    /// Does a host set its host id free, when it leaves, while a write of it to a resource is outstanding?
+    free_under_writes: FreeUnderWrites {
+        /// Yes: it may land in what another host has taken over by then.
+        Written,
+        /// No: the host id then looks dead, not free, and others wait until the write is over.
+        Withheld
+    }
+    /// May a lockspace whose users are being killed be declared unused? (daemon §2)
+    late_unused: LateUnused {
+        /// No (-28): it is never given up, and its removal never ends.
+        Refused,
+        /// Yes: that nothing uses it any more is what everybody waits for.
+        Accepted
+    }
     /// Who counts as a shared holder of a resource that an acquire has won? (bugs L11)
     shared_count: SharedCount {
         /// Whoever said SHARED in any ballot of this acquire.

@@ -209,6 +209,105 @@ pub enum Request {
         /// What.
         operation: IndexOperation,
     },
+    /// From now on this program is run in place of SIGTERM when a lockspace fails in which the asking client holds
+    /// something (`sanlock client killpath`). Answer: [`Answer::Done`].
+    SetKillpath(Killpath),
+    /// From now on the asking client is never sent these signals (`sanlock_restrict`). Answer: [`Answer::Done`].
+    Restrict(Restricted),
+    /// Declares that something which no client stands for uses a lockspace, or that nothing does any more
+    /// (`sanlock client set_config`). Answer: [`Answer::Done`].
+    SetConfig {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// What is declared.
+        setting: Setting,
+    },
+    /// Ends the daemon (`sanlock shutdown`): at once if it has no lockspace, otherwise only if it is forced, which removes
+    /// them all, as [`Request::RemLockspace`] does. Answer: [`Answer::Done`].
+    Shutdown {
+        /// Even if there are lockspaces.
+        force: bool,
+        /// Answer when the daemon ends, or that it does not (-16). Otherwise the answer comes at once, and says nothing.
+        wait: bool,
+    },
+}
+
+/// The program that is run to end a client's use of what it holds without ending its process: one that pauses a virtual
+/// machine and releases its leases, for example.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Killpath {
+    /// The program; no more than 127 bytes.
+    pub program: Arc<[u8]>,
+    /// Its arguments, separated by white space, a backslash before what separates nothing; no more than 127 bytes.
+    pub arguments: Arc<[u8]>,
+    /// The number of the client's process is its last argument.
+    pub with_pid: bool,
+}
+
+impl Killpath {
+    /// Most bytes of the program, and of the arguments.
+    const LONGEST: usize = 127;
+    /// Most words of a command, the program and the number of the process included.
+    const MOST_WORDS: usize = 8;
+
+    /// Whether it is short enough to be remembered.
+    pub fn fits(&self) -> bool {
+        !self.program.is_empty() && self.program.len() <= Self::LONGEST && self.arguments.len() <= Self::LONGEST
+    }
+
+    /// The command without the number of the process: what there is no room for is left out.
+    pub fn words(&self) -> Vec<Vec<u8>> {
+        let mut words = alloc::vec![self.program.to_vec()];
+        let mut word = Vec::new();
+        let mut bytes = self.arguments.iter().copied();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'\\' => word.extend(bytes.next()),
+                byte if byte.is_ascii_whitespace() => {
+                    words.extend((!word.is_empty()).then(|| core::mem::take(&mut word)))
+                }
+                byte => word.push(byte),
+            }
+        }
+        words.extend((!word.is_empty()).then_some(word));
+        words.truncate(Self::MOST_WORDS - usize::from(self.with_pid));
+        words
+    }
+}
+
+/// Which signals a client is never sent. It gets the other one in place of one, and none at all if it wants neither: then
+/// only the watchdog ends its use of what it holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Restricted {
+    /// SIGKILL.
+    pub kill: bool,
+    /// SIGTERM.
+    pub term: bool,
+}
+
+impl Restricted {
+    /// What is sent in place of a signal.
+    pub fn instead_of(self, signal: Signal) -> Option<Signal> {
+        match signal {
+            _ if self.kill && self.term => None,
+            Signal::Kill if self.kill => Some(Signal::Term),
+            Signal::Term if self.term => Some(Signal::Kill),
+            signal => Some(signal),
+        }
+    }
+}
+
+/// What can be declared about a lockspace (daemon §2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Setting {
+    /// Something else uses it: it is not given up.
+    Used,
+    /// Nothing else does.
+    Unused,
+    /// What clients left behind in it is used: it is not given up before that is adopted and released.
+    UsedByOrphans,
+    /// What clients left behind is used by nobody.
+    UnusedByOrphans,
 }
 
 /// Operations on a resource index (rindex §3). The empty name and offset 0 stand for "not given".
@@ -404,6 +503,15 @@ pub enum Output {
         /// Which signal.
         signal: Signal,
     },
+    /// Run the program that a client named for this, once.
+    RunKillpath {
+        /// The client.
+        client: ClientId,
+        /// The program.
+        killpath: Killpath,
+    },
+    /// The daemon ends: the last output of all, after which the engine is to be dropped.
+    Exit,
     /// The answer to a request.
     Reply {
         /// The request.
@@ -798,6 +906,14 @@ rare_branches! {
     DowngradeRepeated = "the conversion to shared is tried again";
     /// A client left a resource behind that the next one adopted.
     OrphanAdopted = "an orphan is adopted";
+    /// A lockspace is failing or to be removed, and nobody is left to be killed, but something else uses it.
+    StillUsed = "something else uses the lockspace";
+    /// A user of a failing lockspace has a program run in place of a signal.
+    KillpathRun = "a program is run in place of a signal";
+    /// A user of a failing lockspace wants the signal that is due never to be sent to it.
+    SignalRestricted = "the signal that is due is not wanted";
+    /// A lockspace was left without setting the host id free, since a write of it is outstanding.
+    FreeUnderWrites = "a write is outstanding, so the host id is not set free";
 }
 
 /// All that one call of the engine wants done, in order.

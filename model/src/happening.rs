@@ -6,7 +6,9 @@ use crate::instant::Instant;
 use crate::setup::{Host, Process, ResourceIx};
 use lease_core::Refusal;
 use lease_core::numbers::{Lver, Second, Time};
-use lease_core::seam::{Answer, DiskId, Event, LastLife, LsId, Mode, Request, Signal, Slot, Task, WatchdogMessage};
+use lease_core::seam::{
+    Answer, DiskId, Event, Killpath, LastLife, LsId, Mode, Request, Signal, Slot, Task, WatchdogMessage,
+};
 use sim_disk::{Bytes, Completion, Ending, IoId, PathState};
 
 /// Something that happened.
@@ -171,6 +173,15 @@ pub enum Happening {
         process: Process,
         /// Which signal.
         signal: Signal,
+    },
+    /// The program that a process named is run in place of a signal.
+    KillpathRun {
+        /// The host.
+        host: Host,
+        /// The process.
+        process: Process,
+        /// The program.
+        killpath: Killpath,
     },
     /// A process started.
     Spawned {

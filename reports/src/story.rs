@@ -323,6 +323,10 @@ impl Story {
                 let kind = if signal == "SIGTERM" { "term" } else { "kill" };
                 self.tell(at, *host, weight::CONSEQUENCE, Some(kind), text);
             }
+            Happening::KillpathRun { host, process, .. } => {
+                let text = format!("{}.{} has its program run", self.label(*host), process.0);
+                self.tell(at, *host, weight::CONSEQUENCE, Some("program"), text);
+            }
             Happening::Watchdog { host, message: WatchdogMessage::Disarm, .. } => {
                 let text = format!("{} disarms the watchdog for its lease", self.label(*host));
                 self.tell(at, *host, weight::CONSEQUENCE, None, text);
@@ -713,6 +717,7 @@ fn part_words(part: Part) -> String {
         Part::Host => String::new(),
         Part::Daemon => "'s daemon".to_owned(),
         Part::Wdmd => "'s wdmd".to_owned(),
+        Part::Process(process) => format!("'s process {}", process.0),
         Part::Task(Task::Main) => "'s main loop".to_owned(),
         Part::Task(Task::Lockspace(_)) => "'s renewal".to_owned(),
         Part::Task(Task::Worker(number)) => format!("'s worker {number}"),

@@ -20,10 +20,12 @@ mod case;
 mod catalogue;
 mod check;
 mod clients;
+mod deeds;
 mod dice;
 mod digest;
 mod fates;
 mod faults;
+mod killpath;
 mod known;
 #[cfg(feature = "mutants")]
 mod mutants;
@@ -47,6 +49,8 @@ pub use catalogue::{catalogue, worlds};
 pub use check::{
     Bounds, CheckPlan, Decisions, End, Followed, Ladder, Rung, UnknownDecision, follow, follow_to, until_safe,
 };
+pub use clients::Program;
+pub use deeds::{AdminDeed, ClientDeed};
 pub use dice::{Dice, Range};
 pub use digest::Digest;
 pub use faults::{Fault, FaultPlan, FaultWish, Fired, Mix, PerFault, PlannedFault, Trigger};

@@ -35,6 +35,7 @@
 //! ```
 
 use crate::check::CheckPlan;
+use crate::deeds::{self, More};
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
 use crate::known::KNOWN_BUGS;
@@ -508,6 +509,8 @@ fn workload(table: &mut Reader<'_>) -> Read<Workload> {
         value_one_in: table.number("value_one_in", ANY)?.map_or(0, |found| found.value),
         persistent_one_in: table.number("persistent_one_in", ANY)?.map_or(0, |found| found.value),
         nowait_one_in: table.number("nowait_one_in", ANY)?.map_or(0, |found| found.value),
+        killpath_one_in: table.number("killpath_one_in", ANY)?.map_or(0, |found| found.value),
+        restrict_one_in: table.number("restrict_one_in", ANY)?.map_or(0, |found| found.value),
         idle,
         retry,
         respawn,
@@ -629,6 +632,7 @@ enum Verb {
     Init,
     Index,
     Io,
+    More(deeds::Verb),
 }
 
 const VERBS: [(&str, Verb); 30] = [
@@ -728,14 +732,16 @@ impl Names<'_> {
             },
         };
         let host = self.host(table, "host")?;
-        let Some(verb) = table.word("do", &VERBS)? else {
+        let more = deeds::VERBS.into_iter().map(|(word, verb)| (word, Verb::More(verb)));
+        let verbs = VERBS.into_iter().chain(more).collect::<Vec<_>>();
+        let Some(verb) = table.word("do", &verbs)? else {
             return Err(table.bad(table.at(), "do", "what happens: do = \"power-loss\"", "nothing"));
         };
         let lasts = table.durations("lasts")?.map(|found| found.value);
         let beyond = matches!(
             verb.value,
             Verb::StopClock | Verb::JumpClock | Verb::Rollback | Verb::SplitOff | Verb::Edit | Verb::Init
-        );
+        ) || matches!(verb.value, Verb::More(more) if more.beyond());
         if beyond && !self.beyond {
             return Err(table.bad(verb.at, "do", "[expect] beyond = true for this", "a tolerance that is kept"));
         }
@@ -824,6 +830,14 @@ impl Names<'_> {
             Verb::Init => Deed::Init(self.resource(table)?),
             Verb::Index => self.index(table)?,
             Verb::Io => self.io(table)?,
+            Verb::More(verb) => {
+                let (process, lockspace) = (self.process(table)?, self.lockspace(table)?);
+                let resource = self.resource(table)?;
+                match verb.deed(table, process, lockspace, resource)? {
+                    More::Client(process, deed) => Deed::Client(process, deed),
+                    More::Admin(deed) => Deed::Admin(deed),
+                }
+            }
         })
     }
 

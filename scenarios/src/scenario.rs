@@ -4,6 +4,7 @@
 //! Almost every number may be a range. A seed draws from it, so that one scenario is a whole neighbourhood of stories.
 
 use crate::check::CheckPlan;
+use crate::deeds::{AdminDeed, ClientDeed};
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault};
 use lease_core::format::Geometry;
@@ -235,6 +236,10 @@ pub struct Workload {
     pub persistent_one_in: u64,
     /// One acquire in so many does not wait for an owner that may be dead.
     pub nowait_one_in: u64,
+    /// One process in so many names a program that is run in place of SIGTERM.
+    pub killpath_one_in: u64,
+    /// One process in so many wants SIGTERM, SIGKILL or both never to be sent to it.
+    pub restrict_one_in: u64,
     /// The pause between a release and the next acquire.
     pub idle: Range,
     /// The pause after a refusal.
@@ -409,6 +414,10 @@ pub enum Deed {
     },
     /// A resource is initialised anew, by index.
     Init(u8),
+    /// A process, by number, says more than the deeds above.
+    Client(u8, ClientDeed),
+    /// An administrator does.
+    Admin(AdminDeed),
     /// An agent asks for an operation on an index, by index.
     Index(u8, IndexOperation),
     /// The next I/O of the host to an area has this fate.
@@ -464,6 +473,7 @@ impl Deed {
             Deed::Stall(Part::Daemon) => Fault::DaemonStall,
             Deed::Stall(Part::Wdmd) => Fault::WdmdStall,
             Deed::Stall(Part::Host) => Fault::HostPause,
+            Deed::Stall(Part::Process(_)) => Fault::ProcessStop,
             Deed::StopClock => Fault::ClockStop,
             Deed::Cut(PathState::Hung) => Fault::CutOne,
             Deed::Cut(_) => Fault::PathFails,
@@ -480,6 +490,8 @@ impl Deed {
             Deed::Refuse { write: true } => Fault::WritesFail,
             Deed::Init(_) => Fault::Init,
             Deed::Io { fate: IoFate::Struck(fault), .. } => *fault,
+            Deed::Client(_, deed) => return deed.fault(),
+            Deed::Admin(deed) => return deed.fault(),
             Deed::PowerOn
             | Deed::StartDaemon
             | Deed::Resume(_)

@@ -15,10 +15,12 @@
 //! | [`release`] | giving it back |
 //! | [`resource`] | who holds what on this host |
 //! | [`index`] | the resource index |
+//! | [`administration`] | what is declared about clients and lockspaces, and when the daemon ends |
 //! | [`told`] | nothing: what an operator is told |
 //! | [`io`] | slots, deadlines, outstanding writes |
 
 mod acquire;
+mod administration;
 mod background;
 mod ballot;
 mod forget;
@@ -36,6 +38,7 @@ pub mod told;
 pub use self::forget::Passed;
 
 use self::acquire::{Acquire, Finished, Stimulus};
+use self::administration::Shutdown;
 use self::index::Index;
 use self::io::{Cx, Ended, Io, Routed};
 use self::lockspace::{After, List, Lockspace, POLL};
@@ -79,6 +82,8 @@ pub struct Engine {
     queue: VecDeque<Queued>,
     background: Background,
     main: MainLoop,
+    /// It is to end.
+    shutdown: Option<Shutdown>,
 }
 
 /// A client command with disk I/O that waits for a worker.
@@ -141,6 +146,7 @@ impl Engine {
             queue: VecDeque::new(),
             background: Background::default(),
             main: MainLoop::default(),
+            shutdown: None,
         }
     }
 
@@ -319,6 +325,7 @@ impl Engine {
                 recovery::check(LsId(index as u8), lockspace, resources, clients, main, cx);
             }
         }
+        self.end_if_idle(now, out);
     }
 
     fn find_lockspace(&self, name: &Name) -> Option<LsId> {
@@ -340,6 +347,10 @@ impl Engine {
                 self.set_lvb(client, &(*lockspace, *resource), value).map(|()| Answer::Done)
             }
             Request::GetLvb { lockspace, resource } => self.lvb(client, &(*lockspace, *resource)),
+            Request::SetKillpath(killpath) => self.set_killpath(client, killpath),
+            Request::Restrict(signals) => self.restrict(client, *signals),
+            Request::SetConfig { lockspace, setting } => self.set_config(now, lockspace, *setting),
+            Request::Shutdown { force, wait } => return self.shut_down(now, id, *force, *wait, out),
             Request::Acquire { .. } | Request::Release { .. } | Request::Convert { .. } => {
                 let state = self.clients.entry(client).or_default();
                 let acquires = matches!(request, Request::Acquire { .. });
@@ -406,9 +417,14 @@ impl Engine {
             Request::Index { lockspace, place, direct, operation } => {
                 self.index(now, worker, id, lockspace, place, direct, operation, out)
             }
-            Request::Inquire | Request::GetHosts { .. } | Request::SetLvb { .. } | Request::GetLvb { .. } => {
-                unreachable!("answered by the main loop")
-            }
+            Request::Inquire
+            | Request::GetHosts { .. }
+            | Request::SetLvb { .. }
+            | Request::GetLvb { .. }
+            | Request::SetKillpath(_)
+            | Request::Restrict(_)
+            | Request::SetConfig { .. }
+            | Request::Shutdown { .. } => unreachable!("answered by the main loop"),
         };
         match began {
             Began::Running(command) => self.workers[usize::from(worker)] = Some(command),
@@ -442,6 +458,9 @@ impl Engine {
         if name.text().is_empty() || host_id == HostId::NONE {
             return Began::Answered(Err(Refusal::Invalid));
         }
+        if self.shutdown.is_some() {
+            return Began::Answered(Err(Refusal::Aborted));
+        }
         for known in self.lockspaces.iter().flatten() {
             let (same_name, same_place) = (known.name.same(&name), known.place == place);
             if same_name && same_place && known.host_id == host_id {
@@ -459,12 +478,7 @@ impl Engine {
         let free = |index: &usize| {
             let unused = self.lockspaces.get(*index).is_none_or(Option::is_none);
             let id = LsId(*index as u8);
-            let looked_for = self
-                .workers
-                .iter()
-                .flatten()
-                .any(|command| matches!(command, Command::Leave { lockspace, .. } if *lockspace == id));
-            unused && !looked_for && !self.io.any_of(Task::Lockspace(id))
+            unused && !self.is_looked_for(id) && !self.io.any_of(Task::Lockspace(id))
         };
         let Some(index) = (0..usize::from(u8::MAX)).find(free) else {
             return Began::Answered(Err(Refusal::Busy));

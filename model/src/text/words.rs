@@ -1,9 +1,12 @@
 //! The words that lines of text are made of.
 
 use crate::action::Part;
+use crate::setup::Process;
 use lease_core::format::Name;
 use lease_core::numbers::Lver;
-use lease_core::seam::{IndexChange, IndexOperation, LsId, Mode, Orphan, Request, Task, Terms};
+use lease_core::seam::{
+    IndexChange, IndexOperation, Killpath, LsId, Mode, Orphan, Request, Restricted, Setting, Task, Terms,
+};
 use sim_disk::{Ending, PathState};
 use std::fmt;
 
@@ -99,6 +102,7 @@ impl fmt::Display for PartWords {
             Part::Daemon => f.write_str("daemon"),
             Part::Wdmd => f.write_str("wdmd"),
             Part::Host => f.write_str("host"),
+            Part::Process(Process(number)) => write!(f, "process {number}"),
         }
     }
 }
@@ -158,6 +162,21 @@ impl fmt::Display for RequestWords<'_> {
             Request::GetLvb { lockspace, resource } => write!(f, "get-lvb {} {}", Word(*lockspace), Word(*resource)),
             Request::Release { lockspace, resource } => write!(f, "release {} {}", Word(*lockspace), Word(*resource)),
             Request::Inquire => f.write_str("inquire"),
+            Request::SetKillpath(Killpath { program, arguments, with_pid }) => {
+                let pid = if *with_pid { " pid" } else { "" };
+                write!(f, "killpath {} {}{pid}", Hex(program), Hex(arguments))
+            }
+            Request::Restrict(Restricted { kill, term }) => {
+                let word = |said: bool, word: &'static str| if said { word } else { "" };
+                write!(f, "restrict{}{}", word(*kill, " kill"), word(*term, " term"))
+            }
+            Request::SetConfig { lockspace, setting } => {
+                write!(f, "config {} {}", Word(*lockspace), setting_word(*setting))
+            }
+            Request::Shutdown { force, wait } => {
+                let word = |said: bool, word: &'static str| if said { word } else { "" };
+                write!(f, "shutdown{}{}", word(*force, " force"), word(*wait, " wait"))
+            }
             Request::GetHosts { lockspace } => write!(f, "hosts {}", Word(*lockspace)),
             Request::Index { lockspace, direct, operation, .. } => {
                 let direct = if *direct { "direct " } else { "" };
@@ -165,6 +184,18 @@ impl fmt::Display for RequestWords<'_> {
             }
         }
     }
+}
+
+/// Each setting of a lockspace with its word.
+pub(super) const SETTINGS: [(&str, Setting); 4] = [
+    ("used", Setting::Used),
+    ("unused", Setting::Unused),
+    ("used-by-orphans", Setting::UsedByOrphans),
+    ("unused-by-orphans", Setting::UnusedByOrphans),
+];
+
+fn setting_word(setting: Setting) -> &'static str {
+    SETTINGS.iter().find(|(_, known)| *known == setting).map_or("", |(word, _)| word)
 }
 
 /// An operation on a resource index.

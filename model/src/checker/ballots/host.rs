@@ -315,7 +315,11 @@ impl Ground {
                     effects.events.push(event);
                 }
                 // Nothing renews here, no lockspace fails, nobody is killed.
-                Output::WakeWithin { .. } | Output::Watchdog { .. } | Output::Signal { .. } => {}
+                Output::WakeWithin { .. }
+                | Output::Watchdog { .. }
+                | Output::Signal { .. }
+                | Output::RunKillpath { .. }
+                | Output::Exit => {}
             }
         }
     }

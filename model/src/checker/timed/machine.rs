@@ -577,6 +577,9 @@ impl<'a> Machine<'a> {
                 self.on().client.signalled = true;
                 None
             }
+            Output::RunKillpath { .. } | Output::Exit => {
+                unreachable!("no client of these worlds names a program, and nobody ends a daemon")
+            }
             Output::Reply { id, result } => {
                 if id == ASKED && self.on().client.asks {
                     self.on().client.asks = false;
