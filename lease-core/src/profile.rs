@@ -396,6 +396,13 @@ decisions! {
         /// No: the second is refused with -17.
         Unique
     }
+    /// Does somebody look whether a resource is held that is to be deleted from an index? (rindex §3)
+    index_delete: IndexDelete {
+        /// No: a lease that is held is destroyed.
+        Destroys,
+        /// Yes: it is refused (-16) as long as its area names a holder, dead or alive.
+        RefusesHeld
+    }
     /// What becomes of a write to an index, or to an area behind it, that takes too long?
     index_writes: IndexWrites {
         /// It is given up, and the private lease given back: it may land in the middle of another host's operation.

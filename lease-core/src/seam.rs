@@ -11,7 +11,12 @@
 //! * A completion that arrives before the wake of its deadline counts as success, however late it is.
 //! * Each request gets exactly one [`Output::Reply`].
 
-use crate::format::{Geometry, Name, Sector, SectorKind};
+mod data;
+mod declared;
+
+pub use declared::{Killpath, Restricted, Setting};
+
+use crate::format::{Geometry, Name};
 use crate::numbers::{Generation, HostId, Lver, Numbers, Second, Span, Stamp, Time, Visit};
 use crate::refusal::Refusal;
 use alloc::sync::Arc;
@@ -222,6 +227,14 @@ pub enum Request {
         /// What is declared.
         setting: Setting,
     },
+    /// Whether a lockspace is joined (`sanlock client inq_lockspace`). Answer: [`Answer::Done`] if it is; -115 while it is
+    /// being joined or left, -2 if it is not known.
+    InquireLockspace {
+        /// Name of the lockspace.
+        name: Name,
+        /// Answer when it is not being joined or left any more.
+        wait: bool,
+    },
     /// Ends the daemon (`sanlock shutdown`): at once if it has no lockspace, otherwise only if it is forced, which removes
     /// them all, as [`Request::RemLockspace`] does. Answer: [`Answer::Done`].
     Shutdown {
@@ -230,84 +243,6 @@ pub enum Request {
         /// Answer when the daemon ends, or that it does not (-16). Otherwise the answer comes at once, and says nothing.
         wait: bool,
     },
-}
-
-/// The program that is run to end a client's use of what it holds without ending its process: one that pauses a virtual
-/// machine and releases its leases, for example.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Killpath {
-    /// The program; no more than 127 bytes.
-    pub program: Arc<[u8]>,
-    /// Its arguments, separated by white space, a backslash before what separates nothing; no more than 127 bytes.
-    pub arguments: Arc<[u8]>,
-    /// The number of the client's process is its last argument.
-    pub with_pid: bool,
-}
-
-impl Killpath {
-    /// Most bytes of the program, and of the arguments.
-    const LONGEST: usize = 127;
-    /// Most words of a command, the program and the number of the process included.
-    const MOST_WORDS: usize = 8;
-
-    /// Whether it is short enough to be remembered.
-    pub fn fits(&self) -> bool {
-        !self.program.is_empty() && self.program.len() <= Self::LONGEST && self.arguments.len() <= Self::LONGEST
-    }
-
-    /// The command without the number of the process: what there is no room for is left out.
-    pub fn words(&self) -> Vec<Vec<u8>> {
-        let mut words = alloc::vec![self.program.to_vec()];
-        let mut word = Vec::new();
-        let mut bytes = self.arguments.iter().copied();
-        while let Some(byte) = bytes.next() {
-            match byte {
-                b'\\' => word.extend(bytes.next()),
-                byte if byte.is_ascii_whitespace() => {
-                    words.extend((!word.is_empty()).then(|| core::mem::take(&mut word)))
-                }
-                byte => word.push(byte),
-            }
-        }
-        words.extend((!word.is_empty()).then_some(word));
-        words.truncate(Self::MOST_WORDS - usize::from(self.with_pid));
-        words
-    }
-}
-
-/// Which signals a client is never sent. It gets the other one in place of one, and none at all if it wants neither: then
-/// only the watchdog ends its use of what it holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Restricted {
-    /// SIGKILL.
-    pub kill: bool,
-    /// SIGTERM.
-    pub term: bool,
-}
-
-impl Restricted {
-    /// What is sent in place of a signal.
-    pub fn instead_of(self, signal: Signal) -> Option<Signal> {
-        match signal {
-            _ if self.kill && self.term => None,
-            Signal::Kill if self.kill => Some(Signal::Term),
-            Signal::Term if self.term => Some(Signal::Kill),
-            signal => Some(signal),
-        }
-    }
-}
-
-/// What can be declared about a lockspace (daemon §2).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Setting {
-    /// Something else uses it: it is not given up.
-    Used,
-    /// Nothing else does.
-    Unused,
-    /// What clients left behind in it is used: it is not given up before that is adopted and released.
-    UsedByOrphans,
-    /// What clients left behind is used by nobody.
-    UnusedByOrphans,
 }
 
 /// Operations on a resource index (rindex §3). The empty name and offset 0 stand for "not given".
@@ -918,48 +853,6 @@ rare_branches! {
 
 /// All that one call of the engine wants done, in order.
 pub type Outputs = Vec<Output>;
-
-impl ReadData {
-    /// Bytes that were read.
-    pub fn len(&self) -> u64 {
-        self.runs.iter().map(|(count, _)| u64::from(*count) * u64::from(self.unit)).sum()
-    }
-
-    /// Whether nothing was read.
-    pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
-    }
-}
-
-impl ReadData {
-    /// The same with zeros in place of one sector of `size` bytes.
-    pub(crate) fn without_sector(&self, index: u64, size: u32) -> ReadData {
-        let mut runs: Vec<(u32, Arc<[u8]>)> = Vec::new();
-        for (range, bytes) in self.sectors(size) {
-            let (start, end) = (range.start, range.end);
-            let bytes: Arc<[u8]> = Arc::from(&bytes[..]);
-            let pieces = match (start..end).contains(&index) {
-                true => [(index - start, bytes.clone()), (1, Arc::default()), (end - index - 1, bytes)],
-                false => [(end - start, bytes), (0, Arc::default()), (0, Arc::default())],
-            };
-            runs.extend(pieces.into_iter().filter(|(count, _)| *count > 0).map(|(count, bytes)| (count as u32, bytes)));
-        }
-        ReadData { unit: size, runs }
-    }
-
-    /// Shows the numbers in what was read to a visitor: as sectors of `size` bytes, each of the kind that stands at its
-    /// index. A run of equal sectors is shown once, under the index of its first.
-    pub fn visit_sectors(&mut self, size: u32, kind: impl Fn(u64) -> SectorKind, numbers: &mut dyn Numbers) {
-        let runs = self.sectors(size).map(|(range, bytes)| {
-            let kind = kind(range.start);
-            let mut sector = Sector::decode(kind, &bytes, size);
-            sector.visit_at(kind, numbers);
-            ((range.end - range.start) as u32, sector.encode())
-        });
-        let runs = runs.collect();
-        *self = ReadData { unit: size, runs };
-    }
-}
 
 impl Visit for WatchdogMessage {
     fn visit(&mut self, numbers: &mut dyn Numbers) {

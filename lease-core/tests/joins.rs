@@ -100,7 +100,11 @@ impl Story {
                         WatchdogMessage::TestLive { .. } | WatchdogMessage::Disarm => {}
                     }
                 }
-                Output::Reply { .. } | Output::Signal { .. } | Output::Event(_) => {}
+                Output::Reply { .. }
+                | Output::Signal { .. }
+                | Output::RunKillpath { .. }
+                | Output::Exit
+                | Output::Event(_) => {}
             }
         }
         for answer in answers {

@@ -5,6 +5,7 @@ use crate::clients::{ClientState, Program};
 use crate::dice::Range;
 use crate::faults::Fault;
 use crate::reader::{BadScenario, Reader};
+use crate::scenario::Deed;
 use crate::simulate::Simulation;
 use lease_core::format::{Leader, Name};
 use lease_core::numbers::Lver;
@@ -75,6 +76,13 @@ pub enum AdminDeed {
         /// The administrator waits for the end.
         wait: bool,
     },
+    /// It is asked whether a lockspace, by index, is joined.
+    InquireLockspace {
+        /// Which.
+        lockspace: u8,
+        /// The administrator waits until it is not being joined or left any more.
+        wait: bool,
+    },
     /// A lockspace, by index, is left if nothing in it is in use.
     LeaveUnused(u8),
     /// The host, which is off, is installed anew, and goes by another name from its next boot on.
@@ -108,15 +116,9 @@ impl AdminDeed {
             AdminDeed::Shutdown { .. } => Some(Fault::Shutdown),
             AdminDeed::LeaveUnused(_) => Some(Fault::Leave),
             AdminDeed::Reinstall(_) => Some(Fault::Reinstall),
-            AdminDeed::Config(..) | AdminDeed::InitAs { .. } => None,
+            AdminDeed::Config(..) | AdminDeed::InitAs { .. } | AdminDeed::InquireLockspace { .. } => None,
         }
     }
-}
-
-/// A deed of either kind.
-pub(crate) enum More {
-    Client(u8, ClientDeed),
-    Admin(AdminDeed),
 }
 
 /// The first words of these deeds, before their arguments are read.
@@ -135,11 +137,12 @@ pub(crate) enum Verb {
     Config,
     Shutdown,
     LeaveUnused,
+    InquireLockspace,
     Reinstall,
     InitAs,
 }
 
-pub(crate) const VERBS: [(&str, Verb); 15] = [
+pub(crate) const VERBS: [(&str, Verb); 16] = [
     ("acquire-on", Verb::AcquireOn),
     ("convert", Verb::Convert),
     ("set-lvb", Verb::SetLvb),
@@ -153,6 +156,7 @@ pub(crate) const VERBS: [(&str, Verb); 15] = [
     ("config", Verb::Config),
     ("shutdown", Verb::Shutdown),
     ("leave-unused", Verb::LeaveUnused),
+    ("inquire-lockspace", Verb::InquireLockspace),
     ("reinstall", Verb::Reinstall),
     ("init-as", Verb::InitAs),
 ];
@@ -163,8 +167,8 @@ impl Verb {
         matches!(self, Verb::InitAs)
     }
 
-    /// Reads the rest of an event. What `process`, `lockspace` and `resource` say was read already.
-    pub(crate) fn deed(self, table: &mut Reader<'_>, process: u8, lockspace: u8, resource: u8) -> Read<More> {
+    /// Reads the rest of an event. Which process, lockspace and resource it is about was read already.
+    pub(crate) fn deed(self, table: &mut Reader<'_>, (process, lockspace, resource): (u8, u8, u8)) -> Read<Deed> {
         const MODES: [(&str, Mode); 2] = [("exclusive", Mode::Exclusive), ("shared", Mode::Shared)];
         let deed = match self {
             Verb::AcquireOn => {
@@ -210,21 +214,25 @@ impl Verb {
                     ("unused-by-orphans", Setting::UnusedByOrphans),
                 ];
                 return match table.word("setting", &settings)? {
-                    Some(found) => Ok(More::Admin(AdminDeed::Config(lockspace, found.value))),
+                    Some(found) => Ok(Deed::Admin(AdminDeed::Config(lockspace, found.value))),
                     None => Err(table.bad(table.at(), "setting", "what is declared: setting = \"used\"", "nothing")),
                 };
             }
             Verb::Shutdown => {
                 let (force, wait) = (table.yes("force", false)?, table.yes("wait", false)?);
-                return Ok(More::Admin(AdminDeed::Shutdown { force, wait }));
+                return Ok(Deed::Admin(AdminDeed::Shutdown { force, wait }));
             }
-            Verb::LeaveUnused => return Ok(More::Admin(AdminDeed::LeaveUnused(lockspace))),
+            Verb::InquireLockspace => {
+                let wait = table.yes("wait", false)?;
+                return Ok(Deed::Admin(AdminDeed::InquireLockspace { lockspace, wait }));
+            }
+            Verb::LeaveUnused => return Ok(Deed::Admin(AdminDeed::LeaveUnused(lockspace))),
             Verb::Reinstall => {
                 let Some(found) = table.text("name")? else {
                     return Err(table.bad(table.at(), "name", "the new name of the host", "nothing"));
                 };
                 return match Name::from_text(&found.value).filter(|_| (1..=47).contains(&found.value.len())) {
-                    Some(name) => Ok(More::Admin(AdminDeed::Reinstall(name))),
+                    Some(name) => Ok(Deed::Admin(AdminDeed::Reinstall(name))),
                     None => Err(table.bad(found.at, "name", "from 1 to 47 bytes", found.value.len())),
                 };
             }
@@ -234,11 +242,20 @@ impl Verb {
                     Ok(table.number(key, version)?.map_or(usual, |found| found.value as u16))
                 };
                 let (major, minor) = (part("major", 6)?, part("minor", 4)?);
-                return Ok(More::Admin(AdminDeed::InitAs { resource, major, minor }));
+                return Ok(Deed::Admin(AdminDeed::InitAs { resource, major, minor }));
             }
         };
-        Ok(More::Client(process, deed))
+        Ok(Deed::Client(process, deed))
     }
+}
+
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16)).collect::<Option<Vec<_>>>()?;
+    if digits.len() % 2 != 0 {
+        return None;
+    }
+    Some(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }
 
 impl<S: Sink> Simulation<'_, S> {
@@ -300,6 +317,11 @@ impl<S: Sink> Simulation<'_, S> {
         match deed {
             AdminDeed::Config(lockspace, setting) => self.declare(host, LockspaceIx(*lockspace), *setting),
             AdminDeed::Shutdown { force, wait } => self.ask_shutdown(host, *force, *wait, lasts),
+            AdminDeed::InquireLockspace { lockspace, wait } => {
+                let name = self.case.setup.lockspaces[usize::from(*lockspace)].name;
+                let request = Request::InquireLockspace { name, wait: *wait };
+                self.act(Action::Ask { host, process: None, request })
+            }
             AdminDeed::LeaveUnused(lockspace) => self.ask_leave(host, LockspaceIx(*lockspace), true),
             AdminDeed::Reinstall(name) => self.act(Action::Rename { host, name: *name }),
             AdminDeed::InitAs { resource, major, minor } => {

@@ -35,7 +35,7 @@
 //! ```
 
 use crate::check::CheckPlan;
-use crate::deeds::{self, More};
+use crate::deeds::{self, hex};
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
 use crate::known::KNOWN_BUGS;
@@ -831,12 +831,8 @@ impl Names<'_> {
             Verb::Index => self.index(table)?,
             Verb::Io => self.io(table)?,
             Verb::More(verb) => {
-                let (process, lockspace) = (self.process(table)?, self.lockspace(table)?);
-                let resource = self.resource(table)?;
-                match verb.deed(table, process, lockspace, resource)? {
-                    More::Client(process, deed) => Deed::Client(process, deed),
-                    More::Admin(deed) => Deed::Admin(deed),
-                }
+                let about = (self.process(table)?, self.lockspace(table)?, self.resource(table)?);
+                verb.deed(table, about)?
             }
         })
     }
@@ -900,12 +896,4 @@ impl Names<'_> {
         };
         Ok(Deed::Io { write: write.value, area, fate, skip })
     }
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16)).collect::<Option<Vec<_>>>()?;
-    if digits.len() % 2 != 0 {
-        return None;
-    }
-    Some(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }

@@ -266,6 +266,7 @@ fn command_number(request: &Request) -> u32 {
         Request::Release { .. } => 8,
         Request::Inquire => 9,
         Request::Restrict(_) => 10,
+        Request::InquireLockspace { .. } => 16,
         Request::SetKillpath(_) => 17,
         Request::SetConfig { .. } => 33,
         Request::SetLvb { .. } => 25,

@@ -2,7 +2,7 @@
 
 use super::io::Cx;
 use super::lockspace::List;
-use super::{Command, Engine};
+use super::{Began, Command, Engine};
 use crate::Refusal;
 use crate::format::Name;
 use crate::numbers::Time;
@@ -58,6 +58,24 @@ impl Engine {
         Ok(Answer::Done)
     }
 
+    /// "On spaces 0; on add/rem -115 (WAIT: poll until it changes); else -2."
+    pub(super) fn state_of(&self, id: LsId) -> Result<Answer, Refusal> {
+        match self.lockspaces.get(usize::from(id.0)).and_then(Option::as_ref).map(|lockspace| lockspace.list) {
+            None => Err(Refusal::NotFound),
+            Some(List::Spaces) => Ok(Answer::Done),
+            Some(List::Add | List::Rem) => Err(Refusal::InProgress),
+        }
+    }
+
+    /// A worker takes up the question after a lockspace.
+    pub(super) fn inquire_lockspace(&self, now: Time, id: RequestId, name: &Name, wait: bool) -> Began {
+        let Some(lockspace) = self.find_lockspace(name) else { return Began::Answered(Err(Refusal::NotFound)) };
+        match self.state_of(lockspace) {
+            Err(Refusal::InProgress) if wait => Began::Running(Command::Await { id, lockspace, started: now }),
+            state => Began::Answered(state),
+        }
+    }
+
     /// Forced, it removes all lockspaces; unforced, it is refused if there are any, which only who waits is told.
     pub(super) fn shut_down(&mut self, now: Time, id: RequestId, force: bool, wait: bool, out: &mut Outputs) {
         let may = force || self.shutdown.is_some() || !self.has_lockspaces();
@@ -105,9 +123,9 @@ impl Engine {
         out.push(Output::Exit);
     }
 
-    /// Whether a command of a worker is about a lockspace that is being left.
+    /// Whether a command of a worker looks once a second at a lockspace that is known, or was until now.
     pub(super) fn is_looked_for(&self, id: LsId) -> bool {
-        let leaves = |command: &Command| matches!(command, Command::Leave { lockspace, .. } if *lockspace == id);
-        self.workers.iter().flatten().any(leaves)
+        let looks = |command: &Command| matches!(command, Command::Leave { lockspace, .. } | Command::Await { lockspace, .. } if *lockspace == id);
+        self.workers.iter().flatten().any(looks)
     }
 }

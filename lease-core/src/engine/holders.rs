@@ -187,7 +187,10 @@ impl Engine {
         for queued in queue {
             let administrative = matches!(
                 queued.request,
-                Request::AddLockspace { .. } | Request::RemLockspace { .. } | Request::Index { .. }
+                Request::AddLockspace { .. }
+                    | Request::RemLockspace { .. }
+                    | Request::InquireLockspace { .. }
+                    | Request::Index { .. }
             );
             if queued.client == client && !administrative {
                 out.push(Output::Event(Event::Rare(Rare::QueuedOfGoneClient)));

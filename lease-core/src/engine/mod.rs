@@ -109,6 +109,12 @@ enum Command {
         lockspace: LsId,
         started: Time,
     },
+    /// Looks once a second whether the lockspace is still being joined or left.
+    Await {
+        id: RequestId,
+        lockspace: LsId,
+        started: Time,
+    },
     /// An acquire, or the conversion of a shared hold to exclusive.
     Acquire(Box<Acquire>),
     Downgrade(Box<Downgrade>),
@@ -300,7 +306,11 @@ impl Engine {
     /// Lets the workers that look once a second at this lockspace look at the end of their second.
     fn look_for(&mut self, now: Time, id: LsId, out: &mut Outputs) {
         for (index, command) in self.workers.iter().enumerate() {
-            if let Some(Command::Join { lockspace, started, .. } | Command::Leave { lockspace, started, .. }) = command
+            if let Some(
+                Command::Join { lockspace, started, .. }
+                | Command::Leave { lockspace, started, .. }
+                | Command::Await { lockspace, started, .. },
+            ) = command
                 && *lockspace == id
             {
                 let elapsed = now.since(*started);
@@ -361,7 +371,10 @@ impl Engine {
                     return self.command(now, Queued { id, client, request }, out);
                 }
             }
-            Request::AddLockspace { .. } | Request::RemLockspace { .. } | Request::Index { .. } => {
+            Request::AddLockspace { .. }
+            | Request::RemLockspace { .. }
+            | Request::InquireLockspace { .. }
+            | Request::Index { .. } => {
                 return self.command(now, Queued { id, client, request }, out);
             }
         };
@@ -405,6 +418,7 @@ impl Engine {
                 self.add_lockspace(now, id, name, host_id, place, io_timeout, out)
             }
             Request::RemLockspace { name, unused } => self.rem_lockspace(now, id, &name, unused, out),
+            Request::InquireLockspace { name, wait } => self.inquire_lockspace(now, id, &name, wait),
             Request::Acquire { lockspace, resource, place, terms } => {
                 self.acquire(now, worker, id, client, (lockspace, resource), place, terms, out)
             }
@@ -632,6 +646,15 @@ impl Engine {
                     self.worker_free(now, worker, out);
                 }
             }
+            Command::Await { id, lockspace, started } => match self.state_of(lockspace) {
+                Err(Refusal::InProgress) => {
+                    self.workers[usize::from(worker)] = Some(Command::Await { id, lockspace, started });
+                }
+                result => {
+                    out.push(Output::Reply { id, result });
+                    self.worker_free(now, worker, out);
+                }
+            },
             Command::Acquire(mut acquire) => {
                 let unseen = self.config.mutated(Mutant::B38a);
                 let alive = unseen || lives(&self.lockspaces, &self.config, &acquire.token);
@@ -789,7 +812,9 @@ impl Visit for Engine {
         }
         for command in self.workers.iter_mut().flatten() {
             match command {
-                Command::Join { started, .. } | Command::Leave { started, .. } => numbers.time(started),
+                Command::Join { started, .. } | Command::Leave { started, .. } | Command::Await { started, .. } => {
+                    numbers.time(started);
+                }
                 Command::Acquire(acquire) => acquire.visit(numbers),
                 Command::Downgrade(downgrade) => downgrade.visit(numbers),
                 Command::Release { release, .. } => release.visit(numbers),

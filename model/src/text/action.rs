@@ -389,6 +389,10 @@ fn parse_request(words: &mut Words<'_>, verb: &str, host: Host, setup: &Setup) -
                 setting.ok_or_else(|| expected("used, unused, used-by-orphans or unused-by-orphans", word))?;
             Request::SetConfig { lockspace, setting }
         }
+        "inquire-lockspace" => {
+            let name = words.name(space)?;
+            Request::InquireLockspace { name, wait: words.follows("wait") }
+        }
         "shutdown" => {
             let force = words.follows("force");
             Request::Shutdown { force, wait: words.follows("wait") }

@@ -173,6 +173,9 @@ impl fmt::Display for RequestWords<'_> {
             Request::SetConfig { lockspace, setting } => {
                 write!(f, "config {} {}", Word(*lockspace), setting_word(*setting))
             }
+            Request::InquireLockspace { name, wait } => {
+                write!(f, "inquire-lockspace {}{}", Word(*name), if *wait { " wait" } else { "" })
+            }
             Request::Shutdown { force, wait } => {
                 let word = |said: bool, word: &'static str| if said { word } else { "" };
                 write!(f, "shutdown{}{}", word(*force, " force"), word(*wait, " wait"))
