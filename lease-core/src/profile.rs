@@ -298,6 +298,20 @@ decisions! {
         /// No: the host id then looks dead, not free.
         Withheld
     }
+    /// Does a host set its host id free, when it leaves, while a write of it to a resource is outstanding?
+    free_under_writes: FreeUnderWrites {
+        /// Yes: it may land in what another host has taken over by then.
+        Written,
+        /// No: the host id then looks dead, not free, and others wait until the write is over.
+        Withheld
+    }
+    /// May a lockspace whose users are being killed be declared unused? (daemon §2)
+    late_unused: LateUnused {
+        /// No (-28): it is never given up, and its removal never ends.
+        Refused,
+        /// Yes: that nothing uses it any more is what everybody waits for.
+        Accepted
+    }
     /// Who counts as a shared holder of a resource that an acquire has won? (bugs L11)
     shared_count: SharedCount {
         /// Whoever said SHARED in any ballot of this acquire.
@@ -381,6 +395,13 @@ decisions! {
         Repeated,
         /// No: the second is refused with -17.
         Unique
+    }
+    /// Does somebody look whether a resource is held that is to be deleted from an index? (rindex §3)
+    index_delete: IndexDelete {
+        /// No: a lease that is held is destroyed.
+        Destroys,
+        /// Yes: it is refused (-16) as long as its area names a holder, dead or alive.
+        RefusesHeld
     }
     /// What becomes of a write to an index, or to an area behind it, that takes too long?
     index_writes: IndexWrites {

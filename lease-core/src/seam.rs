@@ -11,14 +11,17 @@
 //! * A completion that arrives before the wake of its deadline counts as success, however late it is.
 //! * Each request gets exactly one [`Output::Reply`].
 
+mod data;
+mod declared;
 mod parts;
 
+pub use declared::{Killpath, Restricted, Setting};
 pub use parts::{
     EventChange, EventTerms, Holding, HostState, HostStatus, IndexChange, IndexOperation, Mode, Orphan, Owner, Terms,
     ToldEvent,
 };
 
-use crate::format::{Geometry, HostEvent, Name, Sector, SectorKind};
+use crate::format::{Geometry, HostEvent, Name};
 use crate::numbers::{Generation, HostId, Lver, Numbers, Second, Span, Stamp, Time, Visit};
 use crate::refusal::Refusal;
 use alloc::sync::Arc;
@@ -292,6 +295,35 @@ pub enum Request {
         /// What.
         operation: IndexOperation,
     },
+    /// From now on this program is run in place of SIGTERM when a lockspace fails in which the asking client holds
+    /// something (`sanlock client killpath`). Answer: [`Answer::Done`].
+    SetKillpath(Killpath),
+    /// From now on the asking client is never sent these signals (`sanlock_restrict`). Answer: [`Answer::Done`].
+    Restrict(Restricted),
+    /// Declares that something which no client stands for uses a lockspace, or that nothing does any more
+    /// (`sanlock client set_config`). Answer: [`Answer::Done`].
+    SetConfig {
+        /// Name of the lockspace.
+        lockspace: Name,
+        /// What is declared.
+        setting: Setting,
+    },
+    /// Whether a lockspace is joined (`sanlock client inq_lockspace`). Answer: [`Answer::Done`] if it is; -115 while it is
+    /// being joined or left, -2 if it is not known.
+    InquireLockspace {
+        /// Name of the lockspace.
+        name: Name,
+        /// Answer when it is not being joined or left any more.
+        wait: bool,
+    },
+    /// Ends the daemon (`sanlock shutdown`): at once if it has no lockspace, otherwise only if it is forced, which removes
+    /// them all, as [`Request::RemLockspace`] does. Answer: [`Answer::Done`].
+    Shutdown {
+        /// Even if there are lockspaces.
+        force: bool,
+        /// Answer when the daemon ends, or that it does not (-16). Otherwise the answer comes at once, and says nothing.
+        wait: bool,
+    },
 }
 
 /// How an I/O ended.
@@ -405,6 +437,15 @@ pub enum Output {
         /// What is told.
         told: ToldEvent,
     },
+    /// Run the program that a client named for this, once.
+    RunKillpath {
+        /// The client.
+        client: ClientId,
+        /// The program.
+        killpath: Killpath,
+    },
+    /// The daemon ends: the last output of all, after which the engine is to be dropped.
+    Exit,
     /// The answer to a request.
     Reply {
         /// The request.
@@ -797,52 +838,18 @@ rare_branches! {
     RequestWiped = "the request is wiped out";
     /// This host was called and did not look, since it had looked a short while ago.
     CallIgnored = "called again too soon to look";
+    /// A lockspace is failing or to be removed, and nobody is left to be killed, but something else uses it.
+    StillUsed = "something else uses the lockspace";
+    /// A user of a failing lockspace has a program run in place of a signal.
+    KillpathRun = "a program is run in place of a signal";
+    /// A user of a failing lockspace wants the signal that is due never to be sent to it.
+    SignalRestricted = "the signal that is due is not wanted";
+    /// A lockspace was left without setting the host id free, since a write of it is outstanding.
+    FreeUnderWrites = "a write is outstanding, so the host id is not set free";
 }
 
 /// All that one call of the engine wants done, in order.
 pub type Outputs = Vec<Output>;
-
-impl ReadData {
-    /// Bytes that were read.
-    pub fn len(&self) -> u64 {
-        self.runs.iter().map(|(count, _)| u64::from(*count) * u64::from(self.unit)).sum()
-    }
-
-    /// Whether nothing was read.
-    pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
-    }
-}
-
-impl ReadData {
-    /// The same with zeros in place of one sector of `size` bytes.
-    pub(crate) fn without_sector(&self, index: u64, size: u32) -> ReadData {
-        let mut runs: Vec<(u32, Arc<[u8]>)> = Vec::new();
-        for (range, bytes) in self.sectors(size) {
-            let (start, end) = (range.start, range.end);
-            let bytes: Arc<[u8]> = Arc::from(&bytes[..]);
-            let pieces = match (start..end).contains(&index) {
-                true => [(index - start, bytes.clone()), (1, Arc::default()), (end - index - 1, bytes)],
-                false => [(end - start, bytes), (0, Arc::default()), (0, Arc::default())],
-            };
-            runs.extend(pieces.into_iter().filter(|(count, _)| *count > 0).map(|(count, bytes)| (count as u32, bytes)));
-        }
-        ReadData { unit: size, runs }
-    }
-
-    /// Shows the numbers in what was read to a visitor: as sectors of `size` bytes, each of the kind that stands at its
-    /// index. A run of equal sectors is shown once, under the index of its first.
-    pub fn visit_sectors(&mut self, size: u32, kind: impl Fn(u64) -> SectorKind, numbers: &mut dyn Numbers) {
-        let runs = self.sectors(size).map(|(range, bytes)| {
-            let kind = kind(range.start);
-            let mut sector = Sector::decode(kind, &bytes, size);
-            sector.visit_at(kind, numbers);
-            ((range.end - range.start) as u32, sector.encode())
-        });
-        let runs = runs.collect();
-        *self = ReadData { unit: size, runs };
-    }
-}
 
 impl Visit for WatchdogMessage {
     fn visit(&mut self, numbers: &mut dyn Numbers) {

@@ -109,7 +109,7 @@ impl Bench {
                     let ToldEvent { host_id, event: HostEvent { generation, event, data }, from, .. } = told;
                     state.log.push(format!("{} hears {event}/{data} for {host_id}.{generation} from {from}", client.0));
                 }
-                Output::Watchdog { .. } | Output::Event(_) => {}
+                Output::Watchdog { .. } | Output::Event(_) | Output::RunKillpath { .. } | Output::Exit => {}
             }
         }
     }

@@ -100,8 +100,13 @@ impl Story {
                         WatchdogMessage::TestLive { .. } | WatchdogMessage::Disarm => {}
                     }
                 }
-                Output::Reply { .. } | Output::Signal { .. } | Output::SignalSelf { .. } => {}
-                Output::Notify { .. } | Output::Event(_) => {}
+                Output::Reply { .. }
+                | Output::Signal { .. }
+                | Output::SignalSelf { .. }
+                | Output::Notify { .. }
+                | Output::RunKillpath { .. }
+                | Output::Exit
+                | Output::Event(_) => {}
             }
         }
         for answer in answers {

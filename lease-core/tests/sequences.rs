@@ -69,9 +69,13 @@ impl Bench {
                     self.wakes.remove(&task);
                 }
                 Output::Reply { result, .. } => self.replies.push(result),
-                Output::Watchdog { .. } | Output::Signal { .. } | Output::SignalSelf { .. } | Output::Notify { .. } => {
-                }
-                Output::Event(_) => {}
+                Output::Watchdog { .. }
+                | Output::Signal { .. }
+                | Output::SignalSelf { .. }
+                | Output::Notify { .. }
+                | Output::RunKillpath { .. }
+                | Output::Exit
+                | Output::Event(_) => {}
             }
         }
     }
@@ -511,7 +515,8 @@ fn indexed(text: &str, area: u64) -> Result<Answer, Refusal> {
 
 #[test]
 fn create_is_twelve_ios_and_delete_too() {
-    for (profile, flag) in [(Profile::SANLOCK_3_8_5, ""), (Profile::HARDENED, "W index block 2, ")] {
+    let profiles = [(Profile::SANLOCK_3_8_5, "", ""), (Profile::HARDENED, "W index block 2, ", ", R area")];
+    for (profile, flag, look) in profiles {
         let mut host = Bench::with_index(profile);
         let lease = "R header, R area, W index block 2, R area, W index block 2, R area, W index leader";
         let back = format!("{flag}R index leader, W index leader");
@@ -521,7 +526,8 @@ fn create_is_twelve_ios_and_delete_too() {
         }
         let delete = |text: &str| IndexOperation::Delete { name: name(text), offset: 0 };
         assert_eq!(host.index(delete("V1")), Ok(Answer::Done));
-        assert_eq!(host.taken_log(), format!("{lease}, R area, W entries 1, W area, {back}"));
+        // The hardened engine looks first whether it is held.
+        assert_eq!(host.taken_log(), format!("{lease}, R area{look}, W entries 1, W area, {back}"));
         assert_eq!(host.index(delete("V1")), Err(Refusal::NotFound));
         assert_eq!(host.taken_log(), format!("{lease}, R area, {back}"));
         assert_eq!(host.index(lookup("", 0)), indexed("", 10));
@@ -533,6 +539,66 @@ fn create_is_twelve_ios_and_delete_too() {
         assert_eq!(host.index(lookup("V2", 0)), indexed("V2", 11));
         assert_eq!(host.index(lookup("V1", 0)), Err(Refusal::NotFound));
     }
+}
+
+/// "Nobody checks whether the resource is held: deleting a held lease simply destroys it."
+#[test]
+fn what_is_held_is_deleted_from_an_index_by_3_8_5_only() {
+    for (profile, deleted) in [(Profile::SANLOCK_3_8_5, Ok(Answer::Done)), (Profile::HARDENED, Err(Refusal::Busy))] {
+        for mode in [Mode::Exclusive, Mode::Shared] {
+            let mut host = Bench::with_index(profile);
+            assert_eq!(host.index(create("V1")), indexed("V1", 10));
+            let place = Place { disk: DiskId(0), offset: 10 * MIB };
+            let (lockspace, resource) = (name("LS"), name("V1"));
+            let terms = Terms { mode, ..Terms::default() };
+            host.ask(Request::Acquire { lockspace, resource, place, terms });
+            assert!(host.until_reply().is_ok());
+            let delete = IndexOperation::Delete { name: name("V1"), offset: 0 };
+            assert_eq!(host.index(delete), deleted, "{mode:?}");
+            host.ask(Request::Release { lockspace, resource });
+            let released = host.until_reply();
+            if deleted.is_ok() {
+                assert_eq!(released.is_ok(), mode == Mode::Shared, "the leader is gone: {released:?}");
+                continue;
+            }
+            assert_eq!(released, Ok(Answer::Done));
+            assert_eq!(host.index(delete), Ok(Answer::Done), "it is free now");
+        }
+    }
+}
+
+/// "On spaces 0; on add/rem -115 (WAIT: poll until it changes); else -2."
+#[test]
+fn a_lockspace_is_asked_after_while_it_comes_and_goes() {
+    let mut host = Bench::new(Profile::HARDENED);
+    let asked = |host: &mut Bench, wait| {
+        host.ask(Request::InquireLockspace { name: name("LS"), wait });
+        host.replies.pop()
+    };
+    assert_eq!(asked(&mut host, true), Some(Err(Refusal::NotFound)));
+    let place = Place { disk: DiskId(0), offset: 0 };
+    let join = Request::AddLockspace { name: name("LS"), host_id: HostId(2), place, io_timeout: 10 };
+    host.ask(join.clone());
+    host.ask(join.clone());
+    assert_eq!(host.replies.pop(), Some(Err(Refusal::InProgress)), "it is being added");
+    assert_eq!(asked(&mut host, false), Some(Err(Refusal::InProgress)));
+    assert_eq!(asked(&mut host, true), None, "it waits");
+    assert!(matches!(host.until_reply(), Ok(Answer::Joined { .. })));
+    assert_eq!(host.until_reply(), Ok(Answer::Done), "it is there");
+    host.ask(join.clone());
+    assert_eq!(host.replies.pop(), Some(Err(Refusal::Exists)));
+    host.ask(Request::RemLockspace { name: name("LS"), unused: true });
+    host.ask(Request::RemLockspace { name: name("LS"), unused: false });
+    assert_eq!(host.replies.pop(), Some(Err(Refusal::InProgress)), "it is being removed");
+    host.wake();
+    host.wake();
+    assert_eq!(asked(&mut host, false), Some(Err(Refusal::InProgress)), "it is being left");
+    host.ask(join);
+    assert_eq!(host.replies.pop(), Some(Err(Refusal::Again)));
+    assert_eq!(asked(&mut host, true), None);
+    let mut both = [host.until_reply(), host.until_reply()];
+    both.sort();
+    assert_eq!(both, [Ok(Answer::Done), Err(Refusal::NotFound)], "it is removed, and it is gone");
 }
 
 #[test]

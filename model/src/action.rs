@@ -1,6 +1,7 @@
 //! Actions: everything that an explorer can choose. What may be chosen when is the world's to say.
 
 use crate::setup::{Host, Process};
+use lease_core::format::Name;
 use lease_core::seam::{DiskId, Request, Task};
 use sim_disk::{Ending, IoId, Landing, PathState, Sampling};
 use std::sync::Arc;
@@ -72,6 +73,14 @@ pub enum Action {
         /// The process.
         process: Process,
     },
+    /// A process ends, and a child of it goes on using what it held. [`Action::Exit`] of the same process then ends the
+    /// child.
+    LeaveChild {
+        /// The host.
+        host: Host,
+        /// The process.
+        process: Process,
+    },
     /// A process closes its connection and goes on using what it holds.
     HangUp {
         /// The host.
@@ -95,6 +104,13 @@ pub enum Action {
     PowerOn {
         /// The host.
         host: Host,
+    },
+    /// A host that is off is installed anew: from its next boot on it goes by another name.
+    Rename {
+        /// The host.
+        host: Host,
+        /// Its new name.
+        name: Name,
     },
     /// The daemon is killed; its clients live on.
     KillDaemon {
@@ -208,4 +224,6 @@ pub enum Part {
     Wdmd,
     /// Everything on the host but the watchdog device.
     Host,
+    /// One client process (SIGSTOP). SIGKILL ends it all the same; SIGTERM waits until it goes on.
+    Process(Process),
 }

@@ -7,7 +7,7 @@ use crate::setup::{Host, Process, ResourceIx};
 use lease_core::Refusal;
 use lease_core::numbers::{Lver, Second, Time};
 use lease_core::seam::{
-    Answer, DiskId, Event, LastLife, LsId, Mode, Request, Signal, Slot, Task, ToldEvent, WatchdogMessage,
+    Answer, DiskId, Event, Killpath, LastLife, LsId, Mode, Request, Signal, Slot, Task, ToldEvent, WatchdogMessage,
 };
 use sim_disk::{Bytes, Completion, Ending, IoId, PathState};
 
@@ -187,6 +187,15 @@ pub enum Happening {
         process: Process,
         /// What it hears.
         told: ToldEvent,
+    },
+    /// The program that a process named is run in place of a signal.
+    KillpathRun {
+        /// The host.
+        host: Host,
+        /// The process.
+        process: Process,
+        /// The program.
+        killpath: Killpath,
     },
     /// A process started.
     Spawned {

@@ -73,6 +73,13 @@ pub enum Notice {
         /// Which signal.
         signal: Signal,
     },
+    /// The program that a process named is run: what comes of that is the explorer's to say.
+    KillpathRun {
+        /// The host.
+        host: Host,
+        /// The process.
+        process: Process,
+    },
     /// The connection of a process broke because the daemon died.
     Disconnected {
         /// The host.

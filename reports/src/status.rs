@@ -167,7 +167,8 @@ fn client(pid: i64, ci: u32, cmd_last: u32, command: bool, known: Option<ToldCli
     told.add("ci", ci)
         .add("fd", 0)
         .add("pid", pid)
-        .zeros(&["flags", "restricted"])
+        .add("flags", 0)
+        .add("restricted", restricted(known))
         .add("cmd_active", if command { cmd_last } else { 0 })
         .add("cmd_last", cmd_last)
         .add("pid_dead", u8::from(known.is_some_and(|known| known.hung_up)))
@@ -175,6 +176,12 @@ fn client(pid: i64, ci: u32, cmd_last: u32, command: bool, known: Option<ToldCli
         .add("kill_last", known.map_or(Second::NEVER, |known| known.kill_last))
         .zeros(&["suspend", "need_free"]);
     told
+}
+
+/// The flags of a restriction, as a client sends them.
+fn restricted(client: Option<ToldClient>) -> u8 {
+    let signals = client.map(|client| client.restricted).unwrap_or_default();
+    u8::from(signals.kill) << 1 | u8::from(signals.term) << 2
 }
 
 fn space(host: &HostAt, lockspace: &LockspaceAt) -> Keys {
@@ -190,7 +197,9 @@ fn space(host: &HostAt, lockspace: &LockspaceAt) -> Keys {
         .add("renew_fail", u8::from(past.renew_fail))
         .add("space_dead", u8::from(known.killing))
         .add("killing_pids", u8::from(known.killing))
-        .zeros(&["used_retries", "external_used", "used_by_orphans"])
+        .add("used_retries", 0)
+        .add("external_used", u8::from(known.used))
+        .add("used_by_orphans", u8::from(known.used_by_orphans))
         .add("renewal_read_extend_sec", extend)
         .add("set_max_sectors_kb", 0)
         .add("corrupt_result", known.corrupt.map_or(0, Refusal::code))

@@ -334,6 +334,10 @@ impl Story {
                     format!("{}.{} hears event {event} for {whom} from {}", self.label(*host), process.0, told.from);
                 self.tell(at, *host, weight::CONSEQUENCE, Some("hears"), text);
             }
+            Happening::KillpathRun { host, process, .. } => {
+                let text = format!("{}.{} has its program run", self.label(*host), process.0);
+                self.tell(at, *host, weight::CONSEQUENCE, Some("program"), text);
+            }
             Happening::Watchdog { host, message: WatchdogMessage::Disarm, .. } => {
                 let text = format!("{} disarms the watchdog for its lease", self.label(*host));
                 self.tell(at, *host, weight::CONSEQUENCE, None, text);
@@ -729,6 +733,7 @@ fn part_words(part: Part) -> String {
         Part::Host => String::new(),
         Part::Daemon => "'s daemon".to_owned(),
         Part::Wdmd => "'s wdmd".to_owned(),
+        Part::Process(process) => format!("'s process {}", process.0),
         Part::Task(Task::Main) => "'s main loop".to_owned(),
         Part::Task(Task::Lockspace(_)) => "'s renewal".to_owned(),
         Part::Task(Task::Worker(number)) => format!("'s worker {number}"),

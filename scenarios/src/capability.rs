@@ -1,6 +1,7 @@
 //! Capabilities: what a simulator must be able to do to meet the bugs that such systems had, and which stories make use of
 //! each. Which story does is read off the story itself: its faults, its script, its hosts.
 
+use crate::deeds::AdminDeed;
 use crate::faults::Fault;
 use crate::scenario::{Anchor, Deed, IoFate, Moment, Scenario, ScriptedEvent};
 use model::checker::plan::{BallotPlan, Plan, TimedPlan};
@@ -54,16 +55,16 @@ impl Capability {
         match self.0 {
             2 => &[LateWrite, GhostLands, NearTimeout],
             3 => &[LateAnswer, SplitRead, StaleRead, NearTimeout],
-            4 => &[PowerLoss, DaemonKill],
-            5 => &[HostPause, ClockStop, DaemonStall],
+            4 => &[PowerLoss, DaemonKill, Reinstall],
+            5 => &[HostPause, ClockStop, DaemonStall, ProcessStop],
             7 => &[WallClockStep],
             8 => &[Drift, ClockJump],
             9 => &[WdmdKill, WdmdStall],
-            10 => &[Torn, TornInside, SplitRead, Rot, Misdirect, Decay],
+            10 => &[Torn, TornInside, SplitRead, Rot, Misdirect, Decay, TornNeighbours],
             11 => &[IoError, LostAnswer, ShortIo, PathFails, ReadsFail, WritesFail, NearTimeout],
             12 => &[CutOne, CutAll, PathFails],
             13 => &[HangUp, ExitMidRequest, ExitHolding, IgnoreTerm, SlowDeath, Garbage, DaemonKill],
-            15 => &[Leave, Init],
+            15 => &[Leave, Init, Shutdown, Used],
             16 => &[SlowIo, LateAnswer, LateWrite, NearTimeout],
             17 => &[TaskStall],
             18 => &[Edit, Decay, Init, Rollback, SplitDisk],
@@ -83,7 +84,8 @@ impl Capability {
             (2, Deed::Io { write: true, fate: IoFate::Timed { .. }, .. }) => true,
             (3, Deed::Io { write: false, fate: IoFate::Timed { .. }, .. }) => true,
             (16, Deed::Io { fate: IoFate::Timed { .. }, .. }) => true,
-            (15, Deed::Join(_) | Deed::Leave(_)) => true,
+            (15, Deed::Join(_) | Deed::Leave(_) | Deed::Admin(AdminDeed::Config(..))) => true,
+            (14, Deed::Admin(AdminDeed::InitAs { .. })) => true,
             (9, _) => matches!(event, ScriptedEvent { anchor: Anchor::After { what: Moment::Test, .. }, .. }),
             _ => false,
         })

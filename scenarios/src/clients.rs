@@ -11,7 +11,9 @@ use crate::scenario::{Moment, Style};
 use crate::simulate::{Act, Simulation};
 use lease_core::Refusal;
 use lease_core::format::Name;
+use lease_core::numbers::Lver;
 use lease_core::seam::{Answer, IndexOperation, Mode, Orphan, Request, Signal, Terms};
+use model::action::Part;
 use model::setup::{Host, LockspaceIx, Process, ResourceIx};
 use model::{Action, Illegal, Sink};
 use std::sync::Arc;
@@ -36,6 +38,29 @@ pub(crate) struct Client {
     deaf: Option<bool>,
     /// Whether it was sent SIGKILL: the first one decides how long it takes.
     killed: bool,
+    /// The version of what it held when it inquired last; 0: none.
+    pub(crate) known: Lver,
+    /// What the program does that it named.
+    pub(crate) program: Program,
+    /// What it holds outlives it.
+    persistent: bool,
+}
+
+/// What a program does that is run in place of SIGTERM.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Program {
+    /// It stops the process, and releases in its name what it holds.
+    Pauses,
+    /// It makes the process release what it holds.
+    Releases,
+    /// Nothing: it fails, or hangs.
+    Nothing,
+}
+
+impl Program {
+    /// Each with its word in a scenario file.
+    pub(crate) const WORDS: [(&str, Program); 3] =
+        [("pauses", Program::Pauses), ("releases", Program::Releases), ("nothing", Program::Nothing)];
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +95,20 @@ enum Errand {
 impl Client {
     pub(crate) fn new(entry: Entry, death: Entry, by_itself: bool) -> Client {
         let (state, mode, errand) = (ClientState::Absent, Mode::Exclusive, Errand::Leave);
-        Client { entry, death, state, mode, errand, met_orphan: false, by_itself, deaf: None, killed: false }
+        Client {
+            entry,
+            death,
+            state,
+            mode,
+            errand,
+            met_orphan: false,
+            by_itself,
+            deaf: None,
+            killed: false,
+            known: Lver(0),
+            program: Program::Nothing,
+            persistent: false,
+        }
     }
 
     /// Whether it neither holds nor waits for anything.
@@ -133,6 +171,10 @@ impl<S: Sink> Simulation<'_, S> {
     // --- Acts of clients ---
 
     pub(crate) fn client(&mut self, entry: Entry, host: Host, process: Process) {
+        if self.world.stalled_since(host, Part::Process(process)).is_some() {
+            self.hosts[usize::from(host.0)].parked.push(entry);
+            return;
+        }
         let Some(client) = self.client_of(host, process) else { return };
         match client.state {
             ClientState::Absent => self.spawn(entry, host, process),
@@ -189,11 +231,22 @@ impl<S: Sink> Simulation<'_, S> {
             }
             Errand::Leave => return self.ask_release(entry, host, process, resource),
         };
-        if let Some(client) = self.client_of(host, process) {
-            client.state = ClientState::Busy(resource);
-        }
+        self.ask_about_hold(entry, host, process, ClientState::Busy(resource), request);
+    }
+
+    /// A holder asks for something about what it holds.
+    pub(crate) fn ask_about_hold(
+        &mut self,
+        entry: Entry,
+        host: Host,
+        process: Process,
+        state: ClientState,
+        request: Request,
+    ) {
+        let Some(client) = self.client_of(host, process) else { return };
+        let before = std::mem::replace(&mut client.state, state);
         if let Err(illegal) = self.act(Action::Ask { host, process: Some(process), request }) {
-            self.not_asked(entry, host, process, ClientState::Holding(resource), illegal);
+            self.not_asked(entry, host, process, before, illegal);
         }
     }
 
@@ -203,7 +256,9 @@ impl<S: Sink> Simulation<'_, S> {
             Ok(()) => {
                 if let Some(client) = self.client_of(host, process) {
                     (client.state, client.deaf, client.killed) = (ClientState::Idle, None, false);
+                    client.program = Program::Nothing;
                 }
+                self.introduce(host, process);
                 self.client_after(host, process, Range::millis(0, 500));
             }
             Err(Illegal::Stalled) => self.settle(entry, host, result),
@@ -252,6 +307,7 @@ impl<S: Sink> Simulation<'_, S> {
         if let Some(client) = self.client_of(host, process) {
             client.state = ClientState::Acquiring(resource);
             client.mode = terms.mode;
+            client.persistent = terms.persistent;
             client.errand = if terms.lvb { Errand::Read } else { Errand::Leave };
         }
         match self.act(Action::Ask { host, process: Some(process), request }) {
@@ -343,12 +399,17 @@ impl<S: Sink> Simulation<'_, S> {
             self.settle(entry, host, result);
             return;
         }
+        self.ended(host, process, false);
+    }
+
+    /// A process ended; with a child of it in its place, nobody takes that.
+    pub(crate) fn ended(&mut self, host: Host, process: Process, leaves_child: bool) {
         let Some(client) = self.client_of(host, process) else { return };
         client.state = ClientState::Absent;
         let (entry, death) = (client.entry, client.death);
         self.agenda.strike(entry);
         self.agenda.strike(death);
-        if self.world.daemon_up(host) && self.is_work_left() {
+        if self.world.daemon_up(host) && self.is_work_left() && !leaves_child {
             let respawn = self.case.scenario.workload.respawn;
             self.client_after(host, process, respawn);
         }
@@ -372,6 +433,9 @@ impl<S: Sink> Simulation<'_, S> {
         let workload = self.case.scenario.workload;
         let Some(client) = self.client_of(host, process) else { return };
         match (request, result, client.state) {
+            (Request::Inquire, Ok(Answer::Held(held)), _) => {
+                client.known = held.first().map_or(client.known, |holding| holding.lver);
+            }
             (Request::Acquire { .. }, Ok(_), ClientState::Acquiring(resource)) => {
                 client.state = ClientState::Holding(resource);
                 let reads = client.errand == Errand::Read;

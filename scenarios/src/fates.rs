@@ -13,6 +13,7 @@ use lease_core::seam::{DiskId, Task};
 use model::setup::{self, Host};
 use model::{Action, Illegal, Instant, Sink};
 use sim_disk::{Ending, IoId, Landing, PathId, PathState, Sampling, SnapshotId};
+use std::sync::Arc;
 
 /// EIO.
 const EIO: u16 = 5;
@@ -407,6 +408,10 @@ impl<S: Sink> Simulation<'_, S> {
         self.forget_io(disk, io);
         let Ok(state) = self.world.disk(disk).io(io) else { return };
         let host = Host(state.path().0);
+        if write && self.tears_neighbours(host, disk, io) {
+            let steps = Steps::new().then(self.now, Step::Vanish);
+            return self.plan_io(host, disk, io, write, true, steps);
+        }
         let planned = self.faults.get(Fault::GhostLands).filter(|_| write);
         let lands = planned.filter(|planned| self.dice.ghosts.one_in(planned.rate));
         let steps = match lands {
@@ -424,6 +429,26 @@ impl<S: Sink> Simulation<'_, S> {
             }
         };
         self.plan_io(host, disk, io, write, true, steps);
+    }
+
+    /// The disk was in the middle of a write when the power went, and cannot read any more what stood around it.
+    fn tears_neighbours(&mut self, host: Host, disk: DiskId, io: IoId) -> bool {
+        const PHYSICAL: u64 = 4096;
+        let Some(planned) = self.faults.get(Fault::TornNeighbours) else { return false };
+        let strikes = planned.hosts >> host.0 & 1 == 1 && self.dice.ghosts.one_in(planned.rate);
+        let Ok(state) = self.world.disk(disk).io(io) else { return false };
+        let sector = u64::from(self.case.setup.disks[usize::from(disk.0)].sector_size);
+        let first = state.start() * sector / PHYSICAL * PHYSICAL;
+        if !strikes {
+            return false;
+        }
+        self.fired.count(Fault::TornNeighbours);
+        let unreadable: Arc<[u8]> = Arc::from(vec![0xa5; sector as usize]);
+        for offset in (first..first + PHYSICAL).step_by(sector as usize) {
+            // Where the limits are spent, less is torn.
+            let _ = self.act(Action::Edit { disk, offset, bytes: unreadable.clone() });
+        }
+        true
     }
 
     // --- Mending ---

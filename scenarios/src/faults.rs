@@ -137,6 +137,16 @@ faults! {
     Decay = "decay", Timed, true;
     /// Somebody initialises a resource anew, whether or not it is used.
     Init = "init", Timed, true;
+    /// One client process is stopped for `lasts`.
+    ProcessStop = "process-stop", Timed, false;
+    /// A daemon is shut down by force, and started again `lasts` after its end.
+    Shutdown = "shutdown", Timed, false;
+    /// Something that is no client uses a lockspace for `lasts`, and the daemon is told so.
+    Used = "used", Timed, false;
+    /// A host loses power, is installed anew, and boots after `lasts` under another name.
+    Reinstall = "reinstall", Timed, false;
+    /// A write of a host that went down tears the 4096 bytes around it: what others wrote there is unreadable.
+    TornNeighbours = "torn-neighbours", Ghost, true;
 }
 
 impl Fault {
@@ -164,8 +174,9 @@ impl Fault {
             Fault::CutOne | Fault::CutAll | Fault::PathFails | Fault::ReadsFail | Fault::WritesFail => {
                 Range::secs(5, 200)
             }
-            Fault::PowerLoss => Range::secs(20, 300),
-            Fault::DaemonKill => Range::secs(1, 120),
+            Fault::PowerLoss | Fault::Reinstall => Range::secs(20, 300),
+            Fault::DaemonKill | Fault::Shutdown | Fault::Used => Range::secs(1, 120),
+            Fault::ProcessStop => Range::secs(1, 200),
             Fault::TaskStall | Fault::DaemonStall | Fault::WdmdStall => Range::secs(1, 180),
             Fault::HostPause | Fault::ClockStop | Fault::ClockJump => Range::secs(1, 200),
             Fault::GhostLands => Range::secs(0, 200),

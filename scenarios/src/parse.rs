@@ -38,6 +38,7 @@ mod deeds;
 
 use crate::check::CheckPlan;
 use crate::decisions::Decisions;
+use crate::deeds as more_deeds;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
 use crate::known::KNOWN_BUGS;
@@ -515,6 +516,8 @@ fn workload(table: &mut Reader<'_>) -> Read<Workload> {
         nowait_one_in: table.number("nowait_one_in", ANY)?.map_or(0, |found| found.value),
         request_one_in: table.number("request_one_in", ANY)?.map_or(0, |found| found.value),
         event_one_in: table.number("event_one_in", ANY)?.map_or(0, |found| found.value),
+        killpath_one_in: table.number("killpath_one_in", ANY)?.map_or(0, |found| found.value),
+        restrict_one_in: table.number("restrict_one_in", ANY)?.map_or(0, |found| found.value),
         idle,
         retry,
         respawn,
@@ -627,7 +630,6 @@ enum Verb {
     Leave,
     Spawn,
     Acquire,
-    Share,
     Release,
     Exit,
     HangUp,
@@ -641,9 +643,10 @@ enum Verb {
     Examine,
     SetEvent,
     Listen,
+    More(more_deeds::Verb),
 }
 
-const VERBS: [(&str, Verb); 35] = [
+const VERBS: [(&str, Verb); 34] = [
     ("power-loss", Verb::PowerLoss),
     ("power-on", Verb::PowerOn),
     ("kill-daemon", Verb::KillDaemon),
@@ -665,7 +668,6 @@ const VERBS: [(&str, Verb); 35] = [
     ("leave", Verb::Leave),
     ("spawn", Verb::Spawn),
     ("acquire", Verb::Acquire),
-    ("share", Verb::Share),
     ("release", Verb::Release),
     ("exit", Verb::Exit),
     ("hang-up", Verb::HangUp),
@@ -745,14 +747,16 @@ impl Names<'_> {
             },
         };
         let host = self.host(table, "host")?;
-        let Some(verb) = table.word("do", &VERBS)? else {
+        let more = more_deeds::VERBS.into_iter().map(|(word, verb)| (word, Verb::More(verb)));
+        let verbs = VERBS.into_iter().chain(more).collect::<Vec<_>>();
+        let Some(verb) = table.word("do", &verbs)? else {
             return Err(table.bad(table.at(), "do", "what happens: do = \"power-loss\"", "nothing"));
         };
         let lasts = table.durations("lasts")?.map(|found| found.value);
         let beyond = matches!(
             verb.value,
             Verb::StopClock | Verb::JumpClock | Verb::Rollback | Verb::SplitOff | Verb::Edit | Verb::Init
-        );
+        ) || matches!(verb.value, Verb::More(more) if more.beyond());
         if beyond && !self.beyond {
             return Err(table.bad(verb.at, "do", "[expect] beyond = true for this", "a tolerance that is kept"));
         }
@@ -832,7 +836,6 @@ impl Names<'_> {
             Verb::Leave => Deed::Leave(self.lockspace(table)?),
             Verb::Spawn => Deed::Spawn(self.process(table)?),
             Verb::Acquire => Deed::Acquire(self.process(table)?, self.resource(table)?),
-            Verb::Share => Deed::Share(self.process(table)?, self.resource(table)?),
             Verb::Release => Deed::Release(self.process(table)?, self.resource(table)?),
             Verb::Exit => Deed::Exit(self.process(table)?),
             Verb::HangUp => Deed::HangUp(self.process(table)?),
@@ -846,6 +849,10 @@ impl Names<'_> {
             Verb::Examine => Deed::Examine(self.lockspace(table)?),
             Verb::SetEvent => self.set_event(table)?,
             Verb::Listen => Deed::Listen(self.process(table)?, self.lockspace(table)?),
+            Verb::More(verb) => {
+                let about = (self.process(table)?, self.lockspace(table)?, self.resource(table)?);
+                verb.deed(table, about)?
+            }
         })
     }
 }

@@ -394,6 +394,7 @@ fn show_host(world: &World, host: Host) -> String {
             Part::Daemon => "the daemon".to_owned(),
             Part::Wdmd => "wdmd".to_owned(),
             Part::Host => "everything".to_owned(),
+            Part::Process(process) => format!("process {}", process.0),
         };
         text += &format!("  {part} stands still since {since}\n");
     }

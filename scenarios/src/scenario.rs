@@ -5,6 +5,7 @@
 
 use crate::check::CheckPlan;
 use crate::decisions::Decisions;
+use crate::deeds::{AdminDeed, ClientDeed};
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault};
 use lease_core::format::{Geometry, HostEvent};
@@ -242,6 +243,10 @@ pub struct Workload {
     pub request_one_in: u64,
     /// One inquiry of an agent in so many tells another host something instead. 0: nobody listens, either.
     pub event_one_in: u64,
+    /// One process in so many names a program that is run in place of SIGTERM.
+    pub killpath_one_in: u64,
+    /// One process in so many wants SIGTERM, SIGKILL or both never to be sent to it.
+    pub restrict_one_in: u64,
     /// The pause between a release and the next acquire.
     pub idle: Range,
     /// The pause after a refusal.
@@ -401,8 +406,6 @@ pub enum Deed {
     Spawn(u8),
     /// A process asks for a resource.
     Acquire(u8, u8),
-    /// A process asks to share a resource.
-    Share(u8, u8),
     /// A process asks to release a resource.
     Release(u8, u8),
     /// A process ends.
@@ -418,6 +421,10 @@ pub enum Deed {
     },
     /// A resource is initialised anew, by index.
     Init(u8),
+    /// A process, by number, says more than the deeds above.
+    Client(u8, ClientDeed),
+    /// An administrator does.
+    Admin(AdminDeed),
     /// An agent asks for an operation on an index, by index.
     Index(u8, IndexOperation),
     /// An agent asks for a resource that another host holds.
@@ -497,6 +504,7 @@ impl Deed {
             Deed::Stall(Part::Daemon) => Fault::DaemonStall,
             Deed::Stall(Part::Wdmd) => Fault::WdmdStall,
             Deed::Stall(Part::Host) => Fault::HostPause,
+            Deed::Stall(Part::Process(_)) => Fault::ProcessStop,
             Deed::StopClock => Fault::ClockStop,
             Deed::Cut(PathState::Hung) => Fault::CutOne,
             Deed::Cut(_) => Fault::PathFails,
@@ -513,6 +521,8 @@ impl Deed {
             Deed::Refuse { write: true } => Fault::WritesFail,
             Deed::Init(_) => Fault::Init,
             Deed::Io { fate: IoFate::Struck(fault), .. } => *fault,
+            Deed::Client(_, deed) => return deed.fault(),
+            Deed::Admin(deed) => return deed.fault(),
             Deed::PowerOn
             | Deed::StartDaemon
             | Deed::Resume(_)
@@ -521,7 +531,6 @@ impl Deed {
             | Deed::Join(_)
             | Deed::Spawn(_)
             | Deed::Acquire(..)
-            | Deed::Share(..)
             | Deed::Release(..)
             | Deed::Exit(_)
             | Deed::Index(..)

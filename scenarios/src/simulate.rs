@@ -132,6 +132,7 @@ pub(crate) enum What {
     Strike(Fault),
     Undo(Undo),
     Script(u16),
+    Program(Host, Process),
     Remember,
     Heal,
     Bound,
@@ -153,6 +154,7 @@ pub(crate) struct AllDice {
     pub(crate) ghosts: Dice,
     pub(crate) script: Dice,
     pub(crate) healing: Dice,
+    pub(crate) kinds: Dice,
 }
 
 /// Which act it is.
@@ -176,11 +178,13 @@ pub(crate) struct HostState {
     pub(crate) members: Vec<Member>,
     pub(crate) clients: Vec<Client>,
     /// What the world refused because somebody is stalled; tried again when somebody goes on.
-    parked: Vec<Entry>,
+    pub(crate) parked: Vec<Entry>,
     /// What the world refused because the path hangs; tried again when the path changes.
     pub(crate) held: Vec<Entry>,
     /// Until when reads are refused, and until when writes are.
     pub(crate) refused_until: [Instant; 2],
+    /// Its daemon is told to end: how long after that it is started again, in microseconds.
+    pub(crate) returns_after: Option<u64>,
 }
 
 /// A run under way.
@@ -272,6 +276,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             ghosts: Dice::new(seed, "ghosts"),
             script: Dice::new(seed, "script"),
             healing: Dice::new(seed, "healing"),
+            kinds: Dice::new(seed, "kinds"),
         };
         let scenario = case.scenario;
         let scripted = scenario.script.iter().filter_map(|event| event.client()).max().map_or(0, |most| most + 1);
@@ -304,6 +309,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
                 parked: Vec::new(),
                 held: Vec::new(),
                 refused_until: [Instant::START; 2],
+                returns_after: None,
             });
             let entry = hosts[index].power_on;
             agenda.put(entry, case.starts[index], dice.ties.bits32());
@@ -542,6 +548,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
             What::Strike(fault) => self.strike(entry, fault),
             What::Undo(undo) => self.undo(entry, undo),
             What::Script(event) => self.scripted(entry, event),
+            What::Program(host, process) => self.program(entry, host, process),
             What::Remember => {
                 for disk in 0..self.case.setup.disks.len() {
                     let result = self.act(Action::Snapshot { disk: DiskId(disk as u8) });
@@ -606,6 +613,7 @@ impl<'a, S: Sink> Simulation<'a, S> {
                 None => self.told_agent(host, &request, &result),
             },
             Notice::Signalled { host, process, signal } => self.signalled(host, process, signal),
+            Notice::KillpathRun { host, process } => self.killpath_run(host, process),
             Notice::Disconnected { host, process } => self.disconnected(host, process),
             Notice::Event { host, event } => self.event(host, event),
             Notice::DaemonUp { host } => {
@@ -674,6 +682,11 @@ impl<'a, S: Sink> Simulation<'a, S> {
             self.agenda.strike(member.entry);
         }
         self.forget_ios_of(host);
+        let state = &mut self.hosts[usize::from(host.0)];
+        if let Some(after) = state.returns_after.take() {
+            let start_daemon = state.start_daemon;
+            self.put(start_daemon, self.now.after_micros(after));
+        }
     }
 
     fn host_gone(&mut self, host: Host) {

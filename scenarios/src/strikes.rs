@@ -9,7 +9,7 @@ use crate::scenario::{Anchor, Deed, Moment, ScriptedEvent, Signed};
 use crate::simulate::{Simulation, What};
 use lease_core::format::{Leader, Name, RequestRecord};
 use lease_core::numbers::HostId;
-use lease_core::seam::{DiskId, LsId, Mode, Request, Task, Terms};
+use lease_core::seam::{DiskId, LsId, Request, Setting, Task};
 use model::action::Part;
 use model::setup::{Host, LockspaceIx, Process, ResourceIx};
 use model::{Action, Illegal, Instant, Sink};
@@ -25,6 +25,7 @@ pub(crate) enum Undo {
     Resume(Host, Part),
     Mend(Host),
     Rollback(DiskId),
+    Unused(Host, LockspaceIx),
 }
 
 impl ScriptedEvent {
@@ -33,12 +34,12 @@ impl ScriptedEvent {
         match self.deed {
             Deed::Spawn(client)
             | Deed::Acquire(client, _)
-            | Deed::Share(client, _)
             | Deed::Release(client, _)
             | Deed::Exit(client)
             | Deed::HangUp(client)
             | Deed::Listen(client, _)
-            | Deed::Garbage(client) => Some(usize::from(client)),
+            | Deed::Garbage(client)
+            | Deed::Client(client, _) => Some(usize::from(client)),
             _ => None,
         }
     }
@@ -143,8 +144,35 @@ impl<S: Sink> Simulation<'_, S> {
                 let resource = self.dice.faults.below(self.case.setup.resources.len() as u64) as u8;
                 self.initialise(ResourceIx(resource))
             }
+            Fault::ProcessStop => {
+                let alive = self.world.processes(host).map(|(process, _)| process).collect::<Vec<_>>();
+                let which = self.dice.faults.below(alive.len().max(1) as u64) as usize;
+                let process = *alive.get(which).ok_or(Illegal::NoSuchProcess)?;
+                self.stall(host, Part::Process(process), Some(lasts))
+            }
+            Fault::Shutdown => {
+                let wait = self.dice.faults.one_in(2);
+                self.ask_shutdown(host, true, wait, Some(lasts))
+            }
+            Fault::Used => {
+                let lockspace = self.dice.faults.below(self.case.setup.lockspaces.len() as u64) as u8;
+                self.declare(host, LockspaceIx(lockspace), Setting::Used)?;
+                self.undo_after(Undo::Unused(host, LockspaceIx(lockspace)), lasts);
+                Ok(())
+            }
+            Fault::Reinstall => {
+                self.power_loss(host, Some(lasts))?;
+                self.reinstall(host)
+            }
             _ => unreachable!("only timed faults strike by the clock"),
         }
+    }
+
+    /// A host that is off goes by another name from its next boot on.
+    fn reinstall(&mut self, host: Host) -> Result<(), Illegal> {
+        let number = self.dice.faults.bits32();
+        let name = Name::from_text(&format!("anew-{}-{number:08x}", host.0)).expect("is short");
+        self.act(Action::Rename { host, name })
     }
 
     /// From now on all reads of a host, or all of its writes, are refused.
@@ -227,7 +255,7 @@ impl<S: Sink> Simulation<'_, S> {
         Ok(())
     }
 
-    fn stall(&mut self, host: Host, part: Part, lasts: Option<u64>) -> Result<(), Illegal> {
+    pub(crate) fn stall(&mut self, host: Host, part: Part, lasts: Option<u64>) -> Result<(), Illegal> {
         self.act(Action::Stall { host, part })?;
         if let Some(lasts) = lasts {
             self.undo_after(Undo::Resume(host, part), lasts);
@@ -235,7 +263,7 @@ impl<S: Sink> Simulation<'_, S> {
         Ok(())
     }
 
-    fn resume(&mut self, host: Host, part: Part) -> Result<(), Illegal> {
+    pub(crate) fn resume(&mut self, host: Host, part: Part) -> Result<(), Illegal> {
         let result = self.act(Action::Resume { host, part });
         if result.is_ok() {
             self.unpark(host);
@@ -274,13 +302,16 @@ impl<S: Sink> Simulation<'_, S> {
             Undo::Resume(host, part) => self.resume(host, part),
             Undo::Mend(host) => self.set_paths(host, PathState::Open),
             Undo::Rollback(disk) => self.act(Action::Rollback { disk }),
+            Undo::Unused(host, lockspace) => self.declare(host, lockspace, Setting::Unused),
         };
     }
 
     /// The healing: every stall and every cut ends now, by whomever it was begun.
     pub(crate) fn undo_everything(&mut self) {
-        for (entry, _) in std::mem::take(&mut self.undos) {
+        let mut used = Vec::new();
+        for (entry, undo) in std::mem::take(&mut self.undos) {
             self.agenda.remove(entry);
+            used.extend(if let Undo::Unused(host, lockspace) = undo { Some((host, lockspace)) } else { None });
         }
         for index in 0..self.hosts.len() {
             let host = Host(index as u8);
@@ -291,6 +322,10 @@ impl<S: Sink> Simulation<'_, S> {
             }
             // A path that is open already has nothing to be mended.
             let _ = self.set_paths(host, PathState::Open);
+        }
+        for (host, lockspace) in used {
+            // A daemon that is gone has forgotten it.
+            let _ = self.declare(host, lockspace, Setting::Unused);
         }
     }
 
@@ -416,13 +451,6 @@ impl<S: Sink> Simulation<'_, S> {
                 self.ask_acquire(entry, host, process, ResourceIx(*resource));
                 Ok(())
             }
-            Deed::Share(number, resource) => {
-                let (index, process) = client(*number);
-                let entry = self.hosts[usize::from(host.0)].clients[index].entry;
-                let terms = Terms { mode: Mode::Shared, ..Terms::default() };
-                self.ask_on_terms(entry, host, process, ResourceIx(*resource), terms);
-                Ok(())
-            }
             Deed::Release(number, resource) => {
                 let (index, process) = client(*number);
                 let entry = self.hosts[usize::from(host.0)].clients[index].entry;
@@ -435,6 +463,8 @@ impl<S: Sink> Simulation<'_, S> {
                 self.death(entry, host, process);
                 Ok(())
             }
+            Deed::Client(number, deed) => self.client_deed(host, *number, deed, lasts),
+            Deed::Admin(deed) => self.admin_deed(host, deed, lasts),
             Deed::Index(index, operation) => self.ask_index(host, *index, *operation),
             Deed::Call { resource, lver, force_mode } => {
                 self.ask_call(host, None, ResourceIx(*resource), *lver, *force_mode)

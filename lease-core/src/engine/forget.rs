@@ -55,7 +55,9 @@ impl Engine {
         for command in self.workers.iter_mut().flatten() {
             match command {
                 // What is left of the second in which the worker looks is the scheduler's freedom.
-                Command::Join { started, .. } | Command::Leave { started, .. } => *started = now,
+                Command::Join { started, .. } | Command::Leave { started, .. } | Command::Await { started, .. } => {
+                    *started = now;
+                }
                 Command::Acquire(acquire) => acquire.forget(),
                 Command::Downgrade(_)
                 | Command::Release { .. }
@@ -137,7 +139,7 @@ impl Engine {
         self.resources.visit(numbers);
         for command in self.workers.iter_mut().flatten() {
             match command {
-                Command::Join { .. } | Command::Leave { .. } => {}
+                Command::Join { .. } | Command::Leave { .. } | Command::Await { .. } => {}
                 Command::Acquire(acquire) => acquire.visit_resource(numbers),
                 Command::Downgrade(downgrade) => downgrade.release.visit(numbers),
                 Command::Release { release, .. } => release.visit(numbers),

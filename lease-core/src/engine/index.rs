@@ -15,10 +15,12 @@ use super::resource::Token;
 use super::{Began, Command, DEFAULT_IO_TIMEOUT, Engine, Lockspace as Space, lives};
 use crate::Refusal;
 use crate::format::{
-    Geometry, Leader, Name, RINDEX_LEASE, RindexEntry, RindexHeader, SectorKind, init, magic, trimmed,
+    Geometry, HostBlock, Leader, Name, RINDEX_LEASE, RindexEntry, RindexHeader, SectorKind, init, magic, trimmed,
 };
-use crate::numbers::{Numbers, Span, Time, Visit};
-use crate::profile::{Config, IndexLock, IndexNames, IndexOffsets, IndexRebuild, IndexRelease, IndexWrites, Profile};
+use crate::numbers::{HostId, Numbers, Span, Time, Visit};
+use crate::profile::{
+    Config, IndexDelete, IndexLock, IndexNames, IndexOffsets, IndexRebuild, IndexRelease, IndexWrites, Profile,
+};
 use crate::seam::{
     Answer, ClientId, IndexChange, IndexOperation, LsId, Output, Outputs, Place, ReadData, RequestId, Task, Terms,
 };
@@ -66,6 +68,11 @@ enum Step {
     /// Looks for a lease in the area of one entry after the other.
     Scan {
         found: Scanned,
+        io: Running,
+    },
+    /// Looks whether somebody holds what is to be deleted, and then writes.
+    Held {
+        writes: Vec<Op>,
         io: Running,
     },
     /// Writes in turn (the last of `left` is next), then answers.
@@ -175,6 +182,32 @@ fn entry_at(shape: Shape, index: &ReadData, position: u32) -> RindexEntry {
     entry_in(&sector, position % per_sector)
 }
 
+/// Whether a resource looks held: its leader names an owner whose block does not say RELEASED, or a block says SHARED. What
+/// has no leader is nobody's. The owners need not be alive: whoever is sure of that acquires the lease before.
+fn is_held(geometry: Geometry, area: &ReadData) -> bool {
+    let size = geometry.sector();
+    let (found, leader) = Leader::peek(&area.sector_at(0, size));
+    if found != magic::LEADER {
+        return false;
+    }
+    let block = |host: HostId| {
+        let sector = geometry.block_offset(host) / u64::from(size);
+        HostBlock::peek(&area.sector_at(sector, size)).1
+    };
+    let released = || {
+        let block = block(leader.owner_id);
+        block.released() && block.lver >= leader.lver
+    };
+    let owned = !leader.timestamp.is_free() && !((1..=geometry.max_hosts()).contains(&leader.owner_id.0) && released());
+    let first = geometry.block_offset(HostId(1)) / u64::from(size);
+    let blocks = first..first + geometry.max_hosts();
+    owned
+        || area.sectors(size).any(|(range, bytes)| {
+            let is_block = range.start < blocks.end && range.end > blocks.start;
+            is_block && HostBlock::peek(&bytes).1.mode.shared()
+        })
+}
+
 /// A whole area as one write.
 fn whole(place: Place, geometry: Geometry, runs: &init::Runs) -> Op {
     let mut bytes = Vec::new();
@@ -192,7 +225,11 @@ impl Index {
     /// The I/O that it waits for.
     pub(super) fn running_mut(&mut self) -> Option<&mut Running> {
         match &mut self.step {
-            Step::Header(io) | Step::Entries(io) | Step::Scan { io, .. } | Step::Write { io, .. } => Some(io),
+            Step::Header(io)
+            | Step::Entries(io)
+            | Step::Scan { io, .. }
+            | Step::Held { io, .. }
+            | Step::Write { io, .. } => Some(io),
             Step::Lease(acquire) => acquire.running_mut(),
             Step::Release(release, _) => release.running_mut(),
             Step::Idle => None,
@@ -268,12 +305,17 @@ impl Index {
             (Step::Header(_), Ok(data)) => self.header_read(task, &data, cx),
             (Step::Entries(_), Ok(data)) => self.entries_read(task, &data, cx),
             (Step::Scan { found, .. }, ended) => self.scanned(task, found, ended, cx),
+            (Step::Held { .. }, Ok(data)) if is_held(self.shape().geometry, &data) => Err(Refusal::Busy),
+            (Step::Held { writes, .. }, Ok(_)) => {
+                self.write(task, writes, Answer::Done, cx);
+                Ok(None)
+            }
             (Step::Write { left, answer, .. }, Ok(_)) if left.is_empty() => Ok(Some(answer)),
             (Step::Write { left, answer, .. }, Ok(_)) => {
                 self.write(task, left, answer, cx);
                 Ok(None)
             }
-            (Step::Header(_) | Step::Entries(_) | Step::Write { .. }, Err(why)) => Err(why),
+            (Step::Header(_) | Step::Entries(_) | Step::Held { .. } | Step::Write { .. }, Err(why)) => Err(why),
             (step, ended) => unreachable!("{step:?} is not moved by {ended:?}"),
         };
         match went {
@@ -291,7 +333,11 @@ impl Index {
             // Whoever gives up a write and gives back the lease lets it land in the middle of another's operation.
             (Step::Write { io, .. }, Stimulus::Woken) if awaited && io.slot().is_some() => None,
             (
-                Step::Header(io) | Step::Entries(io) | Step::Scan { io, .. } | Step::Write { io, .. },
+                Step::Header(io)
+                | Step::Entries(io)
+                | Step::Scan { io, .. }
+                | Step::Held { io, .. }
+                | Step::Write { io, .. },
                 Stimulus::Woken,
             ) => Some(io.clone()),
             (Step::Release(release, _), Stimulus::Woken) => release.running_mut().cloned(),
@@ -454,7 +500,13 @@ impl Index {
                     self.area_write(offset, &area)?,
                     self.entry_write(data, position, &RindexEntry::default()),
                 ];
-                self.write(task, writes, Answer::Done, cx);
+                match profile.index_delete {
+                    IndexDelete::Destroys => self.write(task, writes, Answer::Done, cx),
+                    IndexDelete::RefusesHeld => {
+                        let op = Op::read(self.place.disk, offset, shape.geometry.align());
+                        self.step = Step::Held { writes, io: cx.start(task, op, self.io_timeout) };
+                    }
+                }
                 Ok(None)
             }
             IndexOperation::Update { name, offset, change } => {
@@ -670,7 +722,11 @@ impl Visit for Index {
             won.visit(numbers);
         }
         match &mut self.step {
-            Step::Header(io) | Step::Entries(io) | Step::Scan { io, .. } | Step::Write { io, .. } => io.visit(numbers),
+            Step::Header(io)
+            | Step::Entries(io)
+            | Step::Scan { io, .. }
+            | Step::Held { io, .. }
+            | Step::Write { io, .. } => io.visit(numbers),
             Step::Lease(acquire) => acquire.visit(numbers),
             Step::Release(release, _) => release.visit(numbers),
             Step::Idle => {}

@@ -172,6 +172,11 @@ impl Io {
         self.slots.iter().flatten().any(|io| io.write && io.disk == disk && io.offset == offset)
     }
 
+    /// Whether a write to a resource, of whatever lockspace, may still take effect.
+    pub(crate) fn writes_to_resources(&self) -> bool {
+        self.slots.iter().flatten().any(|io| io.write && matches!(io.task, Task::Worker(_) | Task::Resource))
+    }
+
     /// Whether `task` has I/Os in the kernel that it gave up.
     pub(crate) fn any_of(&self, task: Task) -> bool {
         self.slots.iter().flatten().any(|io| io.task == task)

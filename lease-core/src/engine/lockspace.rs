@@ -13,7 +13,9 @@ use crate::Refusal;
 use crate::format::{Bitmap, DeltaLease, Geometry, Name, SectorKind, magic};
 use crate::mutants::Mutant;
 use crate::numbers::{Generation, HostId, Second, Span, Time};
-use crate::profile::{AbortedJoin, Config, LateAnswer, LateConfirmation, LateFree, LostHostId, Rejoin, RenewalAge};
+use crate::profile::{
+    AbortedJoin, Config, FreeUnderWrites, LateAnswer, LateConfirmation, LateFree, LostHostId, Rejoin, RenewalAge,
+};
 use crate::seam::{Event, LsId, Output, Place, Rare, ReadData, Slot, WatchdogAnswer, WatchdogMessage};
 
 /// How often a thread looks whether it is to stop, and the daemon whether a join or a removal is done.
@@ -67,6 +69,10 @@ pub(super) struct Lockspace {
     pub(super) killing: bool,
     /// An administrator wants it gone.
     pub(super) removal: bool,
+    /// Something uses it that no client stands for.
+    pub(super) used: bool,
+    /// What clients left behind in it is used.
+    pub(super) used_by_orphans: bool,
     /// What came of the join, until the worker that asked for it looks.
     pub(super) joined: Option<Result<(), Refusal>>,
     /// It is known that nothing of an earlier life of ours on this host id still runs: the system booted since, or this
@@ -209,6 +215,8 @@ impl Lockspace {
             calls: Calls::default(),
             killing: false,
             removal: false,
+            used: false,
+            used_by_orphans: false,
             joined: None,
             old_life_is_over,
             connected: false,
@@ -859,7 +867,7 @@ impl Lockspace {
     /// "Done only if the last renewal succeeded; after a failed renewal the thread ends without releasing, so the
     /// host_id then looks dead, not free."
     fn leave(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
-        if self.renewed && !self.may_be_taken_over(self.last_success, cx) {
+        if self.renewed && !self.may_be_taken_over(self.last_success, cx) && !writes_outstanding(cx) {
             self.thread = Thread::Freeing(self.start_free_write(id, self.record.clone(), cx));
             After::Nothing
         } else {
@@ -886,4 +894,14 @@ impl Lockspace {
         cx.event(Event::Left { lockspace: id, released });
         After::Gone
     }
+}
+
+/// A host id that is free may be taken at once, and what it owned with it: into which a write that is still under way
+/// would then land.
+fn writes_outstanding(cx: &mut Cx<'_>) -> bool {
+    let outstanding = cx.config.profile.free_under_writes == FreeUnderWrites::Withheld && cx.io.writes_to_resources();
+    if outstanding {
+        cx.rare(Rare::FreeUnderWrites);
+    }
+    outstanding
 }

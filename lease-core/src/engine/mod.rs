@@ -18,10 +18,12 @@
 //! | [`reading`] | what areas say to whoever only reads them |
 //! | [`resource`] | who holds what on this host |
 //! | [`index`] | the resource index |
+//! | [`administration`] | what is declared about clients and lockspaces, and when the daemon ends |
 //! | [`told`] | nothing: what an operator is told |
 //! | [`io`] | slots, deadlines, outstanding writes |
 
 mod acquire;
+mod administration;
 mod background;
 mod ballot;
 mod calls;
@@ -42,6 +44,7 @@ pub mod told;
 pub use self::forget::Passed;
 
 use self::acquire::{Acquire, Finished, Stimulus};
+use self::administration::Shutdown;
 use self::index::Index;
 use self::io::{Cx, Ended, Io, Routed};
 use self::lockspace::{After, List, Lockspace, POLL};
@@ -87,6 +90,8 @@ pub struct Engine {
     queue: VecDeque<Queued>,
     background: Background,
     main: MainLoop,
+    /// It is to end.
+    shutdown: Option<Shutdown>,
 }
 
 /// A client command with disk I/O that waits for a worker.
@@ -108,6 +113,12 @@ enum Command {
     },
     /// Looks once a second whether the lockspace is gone.
     Leave {
+        id: RequestId,
+        lockspace: LsId,
+        started: Time,
+    },
+    /// Looks once a second whether the lockspace is still being joined or left.
+    Await {
         id: RequestId,
         lockspace: LsId,
         started: Time,
@@ -154,6 +165,7 @@ impl Engine {
             queue: VecDeque::new(),
             background: Background::default(),
             main: MainLoop::default(),
+            shutdown: None,
         }
     }
 
@@ -315,7 +327,11 @@ impl Engine {
     /// Lets the workers that look once a second at this lockspace look at the end of their second.
     fn look_for(&mut self, now: Time, id: LsId, out: &mut Outputs) {
         for (index, command) in self.workers.iter().enumerate() {
-            if let Some(Command::Join { lockspace, started, .. } | Command::Leave { lockspace, started, .. }) = command
+            if let Some(
+                Command::Join { lockspace, started, .. }
+                | Command::Leave { lockspace, started, .. }
+                | Command::Await { lockspace, started, .. },
+            ) = command
                 && *lockspace == id
             {
                 let elapsed = now.since(*started);
@@ -345,6 +361,7 @@ impl Engine {
             }
         }
         self.examine_where_called(now, &called, out);
+        self.end_if_idle(now, out);
     }
 
     fn find_lockspace(&self, name: &Name) -> Option<LsId> {
@@ -376,6 +393,10 @@ impl Engine {
             }
             Request::RegEvent { lockspace } => self.register(lockspace, client).map(|()| Answer::Done),
             Request::EndEvent { lockspace } => self.unregister(lockspace, client).map(|()| Answer::Done),
+            Request::SetKillpath(killpath) => self.set_killpath(client, killpath),
+            Request::Restrict(signals) => self.restrict(client, *signals),
+            Request::SetConfig { lockspace, setting } => self.set_config(now, lockspace, *setting),
+            Request::Shutdown { force, wait } => return self.shut_down(now, id, *force, *wait, out),
             _ if is_exclusive(&request) => {
                 let state = self.clients.entry(client).or_default();
                 let acquires = matches!(request, Request::Acquire { .. });
@@ -429,6 +450,7 @@ impl Engine {
                 self.add_lockspace(now, id, name, host_id, place, io_timeout, out)
             }
             Request::RemLockspace { name, unused } => self.rem_lockspace(now, id, &name, unused, out),
+            Request::InquireLockspace { name, wait } => self.inquire_lockspace(now, id, &name, wait),
             Request::Acquire { lockspace, resource, place, terms } => {
                 self.acquire(now, worker, id, client, (lockspace, resource), place, terms, out)
             }
@@ -460,7 +482,11 @@ impl Engine {
             | Request::Examine { .. }
             | Request::SetEvent { .. }
             | Request::RegEvent { .. }
-            | Request::EndEvent { .. } => unreachable!("answered by the main loop"),
+            | Request::EndEvent { .. }
+            | Request::SetKillpath(_)
+            | Request::Restrict(_)
+            | Request::SetConfig { .. }
+            | Request::Shutdown { .. } => unreachable!("answered by the main loop"),
         };
         match began {
             Began::Running(command) => self.workers[usize::from(worker)] = Some(command),
@@ -496,6 +522,9 @@ impl Engine {
         if name.text().is_empty() || host_id == HostId::NONE {
             return Began::Answered(Err(Refusal::Invalid));
         }
+        if self.shutdown.is_some() {
+            return Began::Answered(Err(Refusal::Aborted));
+        }
         for known in self.lockspaces.iter().flatten() {
             let (same_name, same_place) = (known.name.same(&name), known.place == place);
             if same_name && same_place && known.host_id == host_id {
@@ -513,12 +542,7 @@ impl Engine {
         let free = |index: &usize| {
             let unused = self.lockspaces.get(*index).is_none_or(Option::is_none);
             let id = LsId(*index as u8);
-            let looked_for = self
-                .workers
-                .iter()
-                .flatten()
-                .any(|command| matches!(command, Command::Leave { lockspace, .. } if *lockspace == id));
-            unused && !looked_for && !self.io.any_of(Task::Lockspace(id))
+            unused && !self.is_looked_for(id) && !self.io.any_of(Task::Lockspace(id))
         };
         let Some(index) = (0..usize::from(u8::MAX)).find(free) else {
             return Began::Answered(Err(Refusal::Busy));
@@ -668,6 +692,15 @@ impl Engine {
                     self.worker_free(now, worker, out);
                 }
             }
+            Command::Await { id, lockspace, started } => match self.state_of(lockspace) {
+                Err(Refusal::InProgress) => {
+                    self.workers[usize::from(worker)] = Some(Command::Await { id, lockspace, started });
+                }
+                result => {
+                    out.push(Output::Reply { id, result });
+                    self.worker_free(now, worker, out);
+                }
+            },
             Command::Acquire(mut acquire) => {
                 let unseen = self.config.mutated(Mutant::B38a);
                 let alive = unseen || lives(&self.lockspaces, &self.config, &acquire.token);
@@ -835,7 +868,9 @@ impl Visit for Engine {
         }
         for command in self.workers.iter_mut().flatten() {
             match command {
-                Command::Join { started, .. } | Command::Leave { started, .. } => numbers.time(started),
+                Command::Join { started, .. } | Command::Leave { started, .. } | Command::Await { started, .. } => {
+                    numbers.time(started);
+                }
                 Command::Acquire(acquire) => acquire.visit(numbers),
                 Command::Downgrade(downgrade) => downgrade.visit(numbers),
                 Command::Release { release, .. } => release.visit(numbers),

@@ -8,7 +8,8 @@ use super::resource::Resources;
 use crate::mutants::Mutant;
 use crate::numbers::{Numbers, Second, Span, Time, Visit};
 use crate::profile::LostHostId;
-use crate::seam::{ClientId, Event, LsId, Output, Rare, Signal, Task};
+use crate::seam::{ClientId, Event, Killpath, LsId, Output, Rare, Restricted, Signal, Task};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 /// The main loop's tick.
@@ -23,9 +24,14 @@ pub(super) struct Client {
     pub(super) command: bool,
     /// Its connection closed, but its process was not seen to exit.
     pub(super) hung_up: bool,
-    /// Signals sent since it last held nothing.
+    /// Rounds of killing since it last held nothing: in each it is sent a signal, unless its program is at work.
     pub(super) signals: u32,
     pub(super) last_signal: Second,
+    /// What is run in place of SIGTERM.
+    pub(super) killpath: Option<Box<Killpath>>,
+    /// It was run since the client last held nothing.
+    pub(super) killpath_ran: bool,
+    pub(super) restricted: Restricted,
 }
 
 impl Client {
@@ -38,6 +44,7 @@ impl Client {
     pub(super) fn spare(&mut self) {
         self.signals = 0;
         self.last_signal = Second::NEVER;
+        self.killpath_ran = false;
     }
 }
 
@@ -65,6 +72,12 @@ impl MainLoop {
     /// Something happened that the next tick will see.
     pub(super) fn news(&mut self, now: Time) {
         self.tick_within(now, now.after(TICK));
+    }
+
+    /// Something is still waited for.
+    pub(super) fn look_again(&mut self, now: Time) {
+        let next = now.after(TICK);
+        self.tick_within(next, next.after(super::io::SCHEDULING));
     }
 
     fn tick_within(&mut self, earliest: Time, latest: Time) {
@@ -113,7 +126,14 @@ pub(super) fn check(
         return false;
     }
     if lockspace.killing {
-        if users(id, resources).next().is_none() || cx.config.mutated(Mutant::B45a) {
+        let left = users(id, resources).next().is_some();
+        let used = lockspace.used || lockspace.used_by_orphans && resources.orphans_in(&lockspace.name);
+        if !left && used && !cx.config.mutated(Mutant::B45a) {
+            cx.rare(Rare::StillUsed);
+            main.look_again(cx.now);
+            return false;
+        }
+        if !left || cx.config.mutated(Mutant::B45a) {
             lockspace.list = List::Rem;
             lockspace.disarm(id, cx);
             cx.event(Event::Cleared { lockspace: id });
@@ -161,7 +181,8 @@ fn kill_users(
     let in_grace =
         now < lockspace.last_success.after(parameters.failure_age(lockspace.io_timeout) + parameters.kill_grace);
     let lost_at_once = lockspace.corrupt.is_some() && cx.config.profile.lost_host_id == LostHostId::KillAtOnce;
-    let signal = if lockspace.removal || lost_at_once || !in_grace { Signal::Kill } else { Signal::Term };
+    let at_once = lockspace.removal || lost_at_once;
+    let signal = if at_once || !in_grace { Signal::Kill } else { Signal::Term };
     let counted = cx.config.mutated(Mutant::B47) || cx.config.mutated(Mutant::B70);
     let skipped = if cx.config.mutated(Mutant::B37a) { users(id, resources).last() } else { None };
     for client in users(id, resources).filter(|client| Some(*client) != skipped) {
@@ -184,7 +205,27 @@ fn kill_users(
         }
         state.signals += 1;
         state.last_signal = now;
-        cx.out.push(Output::Signal { client, signal });
+        // A removal is forced, and asks nobody kindly.
+        if signal == Signal::Term
+            && parameters.kill_grace > 0
+            && !at_once
+            && let Some(killpath) = &state.killpath
+        {
+            if !core::mem::replace(&mut state.killpath_ran, true) {
+                cx.out.push(Output::RunKillpath { client, killpath: killpath.as_ref().clone() });
+                cx.rare(Rare::KillpathRun);
+            }
+            continue;
+        }
+        match state.restricted.instead_of(signal) {
+            Some(sent) => {
+                if sent != signal {
+                    cx.rare(Rare::SignalRestricted);
+                }
+                cx.out.push(Output::Signal { client, signal: sent });
+            }
+            None => cx.rare(Rare::SignalRestricted),
+        }
     }
 }
 

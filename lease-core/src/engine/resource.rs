@@ -215,6 +215,11 @@ impl Resources {
         })
     }
 
+    /// Whether clients left something behind in this lockspace.
+    pub(super) fn orphans_in(&self, lockspace: &Name) -> bool {
+        self.orphans().any(|won| won.token.key.0 == *lockspace)
+    }
+
     /// Whether any resource of this lockspace is being acquired, held or released.
     pub(super) fn any_of(&self, lockspace: &Name) -> bool {
         self.0.keys().any(|(name, _)| name == lockspace)

@@ -8,7 +8,7 @@ use super::{Command, Engine};
 use crate::Refusal;
 use crate::format::{Geometry, Name};
 use crate::numbers::{Generation, HostId, Lver, Second, Stamp, Time};
-use crate::seam::{ClientId, HostStatus, LsId, Mode, Place};
+use crate::seam::{ClientId, HostStatus, LsId, Mode, Place, Restricted};
 use alloc::vec::Vec;
 
 /// The list of the daemon that something is on, as `status -D` prints it.
@@ -47,6 +47,10 @@ pub struct ToldLockspace {
     pub generation: Generation,
     /// Its users are being killed, and nothing is granted in it any more.
     pub killing: bool,
+    /// Something uses it that no client stands for.
+    pub used: bool,
+    /// What clients left behind in it is used.
+    pub used_by_orphans: bool,
     /// The result that says that the host id is lost.
     pub corrupt: Option<Refusal>,
     /// Second of the last successful renewal.
@@ -108,6 +112,8 @@ pub struct ToldClient {
     pub command: bool,
     /// Its connection closed, but its process was not seen to exit.
     pub hung_up: bool,
+    /// The signals that it wants never to be sent.
+    pub restricted: Restricted,
     /// Signals sent to it since it last held nothing.
     pub kill_count: u32,
     /// When the last of these was sent.
@@ -131,6 +137,8 @@ impl Engine {
             geometry: lockspace.geometry,
             generation: lockspace.generation,
             killing: lockspace.killing,
+            used: lockspace.used,
+            used_by_orphans: lockspace.used_by_orphans,
             corrupt: lockspace.corrupt,
             last_success: lockspace.last_success,
             last_check: lockspace.table.last_check,
@@ -187,8 +195,8 @@ impl Engine {
     /// What is known of a client, if there is anything to know.
     pub fn told_client(&self, client: ClientId) -> Option<ToldClient> {
         let client = self.clients.get(&client)?;
-        let super::recovery::Client { command, hung_up, signals, last_signal } = *client;
-        Some(ToldClient { command, hung_up, kill_count: signals, kill_last: last_signal })
+        let super::recovery::Client { command, hung_up, signals, last_signal, restricted, .. } = *client;
+        Some(ToldClient { command, hung_up, restricted, kill_count: signals, kill_last: last_signal })
     }
 
     fn states_told(&self, now: Time, lockspace: &Lockspace) -> Result<Vec<HostStatus>, Refusal> {

@@ -12,7 +12,7 @@ use lease_core::Refusal;
 use lease_core::format::{Leader, SectorKind};
 use lease_core::numbers::{Generation, HostId, Time};
 use lease_core::profile::OutstandingWrite;
-use lease_core::seam::{Answer, ClientId, Holding, Mode, Request};
+use lease_core::seam::{Answer, ClientId, Holding, Mode, Orphan, Request};
 
 /// How many owners of the past are remembered for each resource.
 const REMEMBERED: usize = 16;
@@ -132,6 +132,16 @@ impl Answers {
                         facts.label(host),
                         facts.lockspace_name(lockspace),
                         life.host_id,
+                    ));
+                }
+            }
+            (Request::Acquire { lockspace, resource, terms, .. }, Ok(_)) if terms.orphan == Orphan::Only => {
+                let Some(resource) = facts.resource_named(lockspace, resource) else { return Ok(()) };
+                if process.is_some_and(|process| !ledger.host(host).adopts(process, resource)) {
+                    return wrong(format!(
+                        "{} gives out {} to be adopted, but nobody had left it behind",
+                        facts.label(host),
+                        facts.resource_name(resource),
                     ));
                 }
             }

@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::ledger::{Ended, HostLedger, Ledger, NEARLY, Phase, UnderWay, went_well};
 use super::property::Property;
 use super::violation::{Verdict, violated};
-use crate::action::Action;
+use crate::action::{Action, Part};
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, HostSetup, Setup};
@@ -80,12 +80,17 @@ impl Calm {
                     self.excuse(at, *host);
                 }
             }
+            Happening::Resumed { part: Part::Process(_), .. } => {}
             Happening::Resumed { host, stood, .. } if *stood > EVERYDAY_STALL => self.excuse(at, *host),
             Happening::PathChanged { host, .. }
             | Happening::ClockChanged { host, .. }
             | Happening::DaemonDown { host }
             | Happening::WdmdDown { host } => self.excuse(at, *host),
-            Happening::Asked { host, request: Request::RemLockspace { .. }, .. } => {
+            Happening::Asked {
+                host,
+                request: Request::RemLockspace { .. } | Request::Shutdown { force: true, .. },
+                ..
+            } => {
                 let window = self.windows[usize::from(host.0)];
                 self.removing[usize::from(host.0)] = at.after_micros(window);
             }
@@ -209,6 +214,9 @@ fn slow(io: &UnderWay, took: u64, host: &HostLedger, parameters: &Parameters) ->
 
 fn has_reason_now(at: Instant, host: &HostLedger, parameters: &Parameters) -> bool {
     !host.closed_paths.is_empty()
-        || host.stalls.iter().any(|(_, since)| at.micros_since(*since) > EVERYDAY_STALL)
+        || host
+            .stalls
+            .iter()
+            .any(|(part, since)| !matches!(part, Part::Process(_)) && at.micros_since(*since) > EVERYDAY_STALL)
         || host.under_way.iter().any(|io| slow(io, at.micros_since(io.issued), host, parameters))
 }

@@ -34,7 +34,7 @@ pub(super) fn due(ledger: &Ledger, facts: &Facts<'_>) -> Instant {
 }
 
 fn executing(ledger: &Ledger) -> impl Iterator<Item = &Hold> {
-    ledger.holds.iter().filter(|hold| ledger.host(hold.host).executing())
+    ledger.holds.iter().filter(|hold| ledger.host(hold.host).executes(hold.process))
 }
 
 /// The stamp that counts, and the time on the host's clock by which the holder must be gone.

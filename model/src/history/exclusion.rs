@@ -16,7 +16,7 @@ pub(super) fn see(at: Instant, happening: &Happening, ledger: &Ledger, facts: &F
         Happening::UseBegins { resource, .. } | Happening::UseChanges { resource, .. } => {
             one_executes(at, *resource, ledger, facts)
         }
-        Happening::Resumed { host, part: Part::Host, .. } => {
+        Happening::Resumed { host, part: Part::Host | Part::Process(_), .. } => {
             ledger.holds_of(*host).try_for_each(|hold| one_executes(at, hold.resource, ledger, facts))
         }
         _ => Ok(()),
@@ -24,7 +24,7 @@ pub(super) fn see(at: Instant, happening: &Happening, ledger: &Ledger, facts: &F
 }
 
 fn one_executes(at: Instant, resource: ResourceIx, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
-    let executes = |hold: &&Hold| hold.resource == resource && ledger.host(hold.host).executing();
+    let executes = |hold: &&Hold| hold.resource == resource && ledger.host(hold.host).executes(hold.process);
     let mut executing = ledger.holds.iter().filter(executes);
     let Some(first) = executing.next() else { return Ok(()) };
     let apart = |second: &Hold| (first.mode, second.mode) != (Mode::Shared, Mode::Shared);

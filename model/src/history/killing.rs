@@ -9,9 +9,10 @@ use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
 use crate::instant::Instant;
+use crate::setup::{Host, Process};
 use lease_core::numbers::{Span, Time};
 use lease_core::profile::ClientGone;
-use lease_core::seam::Signal;
+use lease_core::seam::{Event, Signal};
 
 /// The main loop's tick, and a little: whatever is due is done so soon.
 const SOON: Span = Span::from_millis(1_200);
@@ -40,7 +41,17 @@ pub(super) fn see(at: Instant, happening: &Happening, ledger: &Ledger, facts: &F
                 return violated(Property::Killing, at, &[*host], what);
             }
         }
-        Happening::Signalled { host, process, signal: Signal::Term } => {
+        Happening::Signalled { host, process, signal } if refuses(*host, *process, *signal, ledger) => {
+            let what = format!("{} gets {}, which it never wants", facts.process(*host, *process), name_of(*signal));
+            return violated(Property::Killing, at, &[*host], what);
+        }
+        Happening::Signalled { host, process, signal: Signal::Term } | Happening::KillpathRun { host, process, .. } => {
+            let client = ledger.host(*host).client(*process);
+            if matches!(happening, Happening::Signalled { .. }) && client.is_some_and(|client| client.restricted.kill) {
+                return Ok(());
+            }
+            let what_comes =
+                if matches!(happening, Happening::Signalled { .. }) { "gets SIGTERM" } else { "has its program run" };
             let mut killing = ledger.holds_of(*host).filter(|hold| hold.process == *process).filter_map(|hold| {
                 let life = ledger.life_behind(hold)?;
                 let Phase::Killing { since, failed } = life.phase else { return None };
@@ -52,7 +63,7 @@ pub(super) fn see(at: Instant, happening: &Happening, ledger: &Ledger, facts: &F
                 && killing.all(|(_, other)| now >= other)
             {
                 let what = format!(
-                    "{} gets SIGTERM, though its time to end by itself in {} was over at {} on {}'s clock",
+                    "{} {what_comes}, though its time to end by itself in {} was over at {} on {}'s clock",
                     facts.process(*host, *process),
                     facts.lockspace_name(life.lockspace),
                     first.second(),
@@ -61,9 +72,47 @@ pub(super) fn see(at: Instant, happening: &Happening, ledger: &Ledger, facts: &F
                 return violated(Property::Killing, at, &[*host], what);
             }
         }
+        Happening::Engine { host, event: Event::Cleared { lockspace } } => {
+            if let Some(life) = ledger.life_of(*host, *lockspace).filter(|life| life.used) {
+                let lockspace = facts.lockspace_name(life.lockspace);
+                let what = format!("{} gives {lockspace} up, though it was told that it is used", facts.label(*host));
+                return violated(Property::Killing, at, &[*host], what);
+            }
+        }
         _ => {}
     }
     Ok(())
+}
+
+/// To be asked before the ledger follows the happening: a program is run once, and SIGTERM is not sent beside it.
+pub(super) fn before(at: Instant, happening: &Happening, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+    let (host, process, why) = match happening {
+        Happening::KillpathRun { host, process, .. } => (host, process, "has its program run a second time"),
+        Happening::Signalled { host, process, signal: Signal::Term } => {
+            (host, process, "gets SIGTERM, and not its program")
+        }
+        _ => return Ok(()),
+    };
+    let Some(client) = ledger.host(*host).client(*process).filter(|client| client.killpath) else { return Ok(()) };
+    let again = matches!(happening, Happening::KillpathRun { .. });
+    let grace = facts.setup.hosts[usize::from(host.0)].config.parameters.kill_grace;
+    let wrong = if again { client.killpath_ran } else { grace > 0 && !client.restricted.kill };
+    match wrong {
+        true => violated(Property::Killing, at, &[*host], format!("{} {why}", facts.process(*host, *process))),
+        false => Ok(()),
+    }
+}
+
+/// Whether a process wants this signal never to be sent.
+fn refuses(host: Host, process: Process, signal: Signal, ledger: &Ledger) -> bool {
+    ledger.host(host).client(process).is_some_and(|client| client.restricted.instead_of(signal) != Some(signal))
+}
+
+fn name_of(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Term => "SIGTERM",
+        Signal::Kill => "SIGKILL",
+    }
 }
 
 /// Whatever is due at this moment was done.
@@ -101,13 +150,18 @@ fn deadlines<'a>(ledger: &'a Ledger, facts: &'a Facts<'_>) -> impl Iterator<Item
 
 fn next(hold: &Hold, life: &Life, host: &HostLedger, facts: &Facts<'_>) -> Option<(Time, Due)> {
     let client = host.client(hold.process)?;
+    if client.restricted.instead_of(Signal::Kill).is_none() {
+        return None;
+    }
     match life.phase {
         Phase::Killing { since, failed } => {
             let limit = facts.setup.hosts[usize::from(hold.host.0)].config.parameters.kill_limit;
-            if client.last_kill >= since || client.signals >= limit {
+            let kill = kill_time(hold, life, since, failed, facts);
+            // Who never wants SIGKILL gets SIGTERM again.
+            let killed = if client.restricted.kill { client.last_signal >= kill } else { client.last_kill >= since };
+            if killed || client.signals >= limit {
                 return None;
             }
-            let kill = kill_time(hold, life, since, failed, facts);
             let first = (client.last_signal < since).then_some((since, Due::FirstSignal));
             Some(first.unwrap_or((kill, Due::Kill)))
         }

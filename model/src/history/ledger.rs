@@ -8,9 +8,10 @@ use crate::action::Part;
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, LockspaceIx, Process, ResourceIx, Setup};
+use lease_core::Refusal;
 use lease_core::format::{Name, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver, Second, Time};
-use lease_core::seam::{DiskId, Event, LsId, Mode, Request, Signal, Slot, Task};
+use lease_core::seam::{Answer, DiskId, Event, LsId, Mode, Request, Restricted, Setting, Signal, Slot, Task};
 use sim_disk::{IoId, PathState};
 
 /// How far one daemon's use of a lockspace is.
@@ -53,6 +54,12 @@ pub(super) struct Life {
     pub(super) lost: Option<Time>,
     /// Since when it is only to end, on the host's clock; `None` also if something stood still meanwhile.
     pub(super) leaves: Option<Time>,
+    /// The daemon was told that something else uses it.
+    pub(super) used: bool,
+    /// When the daemon was told to shut down, on the host's clock; `None` also if something stood still meanwhile.
+    pub(super) removal: Option<Time>,
+    /// When it ended, on the host's clock; `None` also if something stood still since.
+    pub(super) ended: Option<Time>,
 }
 
 /// An I/O that comes this close to io_timeout may have been given up, in microseconds.
@@ -74,7 +81,14 @@ impl Life {
         matches!(self.phase, Phase::Killing { failed: true, .. })
     }
 
-    fn is_over(&self) -> bool {
+    /// An administrator wants its end: a join hears of that.
+    fn is_to_end(&mut self, now: Time) {
+        if self.phase == Phase::Joining {
+            self.leaves.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
         matches!(self.phase, Phase::JoinFailed | Phase::Left | Phase::Dead)
     }
 }
@@ -103,6 +117,12 @@ pub(super) struct Client {
     pub(super) last_signal: Time,
     /// The last SIGKILL.
     pub(super) last_kill: Time,
+    /// The signals that it wants never to be sent.
+    pub(super) restricted: Restricted,
+    /// It named a program that is run in place of SIGTERM.
+    pub(super) killpath: bool,
+    /// That was run since it last held nothing.
+    pub(super) killpath_ran: bool,
     /// What it stopped using without a release that was answered as done: the daemon may hold that for it.
     pub(super) left_behind: Vec<ResourceIx>,
     /// What it acquired to outlive it.
@@ -159,6 +179,11 @@ impl HostLedger {
     /// Whether processes of the host execute.
     pub(super) fn executing(&self) -> bool {
         self.up && !self.paused()
+    }
+
+    /// Whether a process executes.
+    pub(super) fn executes(&self, process: Process) -> bool {
+        self.executing() && !self.stalls.iter().any(|(part, _)| *part == Part::Process(process))
     }
 
     /// Whether the daemon's main loop can run.
@@ -294,19 +319,28 @@ impl Ledger {
                 {
                     self.renamed.push((resource, *renamed));
                 }
-                if let Request::RemLockspace { name, .. } = request
-                    && let Some(lockspace) = facts.lockspace_named(name)
-                {
-                    let now = facts.now(*host, at);
-                    let joining = |life: &&mut Life| life.lockspace == lockspace && life.phase == Phase::Joining;
-                    for life in self.host_mut(*host).lives.iter_mut().filter(joining) {
-                        life.leaves.get_or_insert(now);
+                let now = facts.now(*host, at);
+                match request {
+                    Request::RemLockspace { name, unused: _ } => {
+                        if let Some(lockspace) = facts.lockspace_named(name) {
+                            let of_lockspace = |life: &&mut Life| life.lockspace == lockspace;
+                            let lives = self.host_mut(*host).lives.iter_mut().filter(of_lockspace);
+                            lives.for_each(|life| life.is_to_end(now));
+                        }
                     }
+                    Request::Shutdown { force: true, .. } => {
+                        for life in self.host_mut(*host).lives.iter_mut().filter(|life| !life.is_over()) {
+                            life.is_to_end(now);
+                            life.removal.get_or_insert(now);
+                        }
+                    }
+                    _ => {}
                 }
                 let asked = Asked { process: *process, request: request.clone(), at };
                 self.host_mut(*host).requests.push(asked);
             }
             Happening::Told { host, process, request, result } => {
+                self.declared(*host, *process, request, result, facts);
                 let host = self.host_mut(*host);
                 let is_it = |asked: &Asked| asked.process == *process && asked.request == *request;
                 ended.asked = host.requests.iter().position(is_it).map(|index| host.requests.remove(index).at);
@@ -356,6 +390,7 @@ impl Ledger {
                 client.left_behind.push(*resource);
                 if !holds_more {
                     client.signals = 0;
+                    client.killpath_ran = false;
                 }
             }
             Happening::Signalled { host, process, signal } => {
@@ -367,11 +402,20 @@ impl Ledger {
                     client.last_kill = now;
                 }
             }
+            // It counts as the signal that it stands for.
+            Happening::KillpathRun { host, process, .. } => {
+                let now = facts.now(*host, at);
+                let client = self.host_mut(*host).client_mut(*process);
+                client.signals += 1;
+                client.last_signal = now;
+                client.killpath_ran = true;
+            }
             Happening::Spawned { host, process } => {
                 *self.host_mut(*host).client_mut(*process) = Client { alive: true, ..Client::default() };
             }
             Happening::Ended { host, process } => {
                 let host = self.host_mut(*host);
+                host.stalls.retain(|(part, _)| *part != Part::Process(*process));
                 let client = host.client_mut(*process);
                 client.alive = false;
                 let left = std::mem::take(&mut client.persistent);
@@ -406,14 +450,13 @@ impl Ledger {
                 let now = facts.now(*host, at);
                 let host = self.host_mut(*host);
                 host.stalls.retain(|(stalled, _)| stalled != part);
-                host.main_runs_since = now;
-                host.lives.iter_mut().for_each(|life| life.leaves = None);
+                if !matches!(part, Part::Process(_)) {
+                    host.stood_still(now);
+                }
             }
             Happening::ClockChanged { host, .. } => {
                 let now = facts.now(*host, at);
-                let host = self.host_mut(*host);
-                host.main_runs_since = now;
-                host.lives.iter_mut().for_each(|life| life.leaves = None);
+                self.host_mut(*host).stood_still(now);
             }
             Happening::PathChanged { host, disk, state } => {
                 let closed = &mut self.host_mut(*host).closed_paths;
@@ -425,6 +468,31 @@ impl Ledger {
             _ => {}
         }
         ended
+    }
+
+    /// What a client or an administrator declared, and the daemon took note of.
+    fn declared(
+        &mut self,
+        host: Host,
+        process: Option<Process>,
+        request: &Request,
+        result: &Result<Answer, Refusal>,
+        facts: &Facts<'_>,
+    ) {
+        let host = self.host_mut(host);
+        match (request, process) {
+            _ if result.is_err() => {}
+            (Request::Restrict(signals), Some(process)) => host.client_mut(process).restricted = *signals,
+            (Request::SetKillpath(_), Some(process)) => host.client_mut(process).killpath = true,
+            (Request::SetConfig { lockspace, setting: setting @ (Setting::Used | Setting::Unused) }, _) => {
+                let lockspace = facts.lockspace_named(lockspace);
+                let is_it = |life: &&mut Life| Some(life.lockspace) == lockspace && !life.is_over();
+                if let Some(life) = host.lives.iter_mut().find(is_it) {
+                    life.used = *setting == Setting::Used;
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The first I/O of a lockspace thread tells which lockspace it is for.
@@ -471,6 +539,9 @@ impl Ledger {
             troubled: false,
             lost: None,
             leaves: None,
+            used: false,
+            removal: None,
+            ended: None,
         });
     }
 
@@ -539,8 +610,8 @@ impl Ledger {
                     life.lost.get_or_insert(now);
                 }
             }
-            Event::JoinFailed { lockspace, .. } => ledger.end_life(lockspace, Phase::JoinFailed),
-            Event::Left { lockspace, .. } => ledger.end_life(lockspace, Phase::Left),
+            Event::JoinFailed { lockspace, .. } => ledger.end_life(now, lockspace, Phase::JoinFailed),
+            Event::Left { lockspace, .. } => ledger.end_life(now, lockspace, Phase::Left),
             _ => {}
         }
     }
@@ -559,9 +630,16 @@ impl Ledger {
 }
 
 impl HostLedger {
-    fn end_life(&mut self, id: LsId, phase: Phase) {
+    /// Something on the host did not run until now.
+    fn stood_still(&mut self, now: Time) {
+        self.main_runs_since = now;
+        self.lives.iter_mut().for_each(|life| (life.leaves, life.removal, life.ended) = (None, None, None));
+    }
+
+    fn end_life(&mut self, now: Time, id: LsId, phase: Phase) {
         if let Some(life) = self.life_mut(id) {
             life.id = None;
+            life.ended = Some(now);
             life.phase = phase;
         }
     }

@@ -151,7 +151,8 @@ impl History {
     fn judge(&mut self, at: Instant, happening: &Happening, facts: &Facts<'_>) -> Verdict {
         let written = Written::of(happening, facts);
         let before = life::before(at, happening, &self.ledger, facts)
-            .and_then(|()| progress::before(at, happening, &self.ledger, facts));
+            .and_then(|()| progress::before(at, happening, &self.ledger, facts))
+            .and_then(|()| killing::before(at, happening, &self.ledger, facts));
         let before = before.and_then(|()| match &written {
             Some(written) => zombie::written(at, written, &self.ledger, facts),
             None => Ok(()),

@@ -1,24 +1,53 @@
 //! I-PROG: once everything is healed, every request is answered, and every resource is acquired within its bound.
 
 use super::facts::Facts;
-use super::ledger::{Ledger, Phase};
+use super::ledger::{Asked, Ledger, Life, Phase};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
 use crate::instant::Instant;
-use crate::setup::ResourceIx;
-use lease_core::numbers::Span;
-use lease_core::seam::Event;
+use crate::setup::{Host, ResourceIx};
+use lease_core::numbers::{Span, Time};
+use lease_core::seam::{Event, Request};
 
 /// How long a join that is to be given up may take, beside six I/Os.
 const GIVING_UP: u64 = 10;
 /// How long a thread that ends waits for I/O that it gave up, and a little.
 const DRAINING: u64 = 135;
+/// A look at a join and a tick of the main loop, and a little.
+const SOON: Span = Span::from_millis(2_500);
 
 /// To be asked before the ledger follows the happening: what was to end has ended in time. Six I/Os are the most that a
 /// join can still wait for, one after the other; who leaves may wait for a renewal's write, which has 8N + W seconds,
 /// for one more I/O of each kind, and then for what it gave up.
 pub(super) fn before(at: Instant, happening: &Happening, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+    match happening {
+        Happening::Engine { host, event: Event::Killing { lockspace, failed: false } } => {
+            let Some(life) = ledger.life_of(*host, *lockspace) else { return Ok(()) };
+            let begins = format!("to begin to leave {}", facts.lockspace_name(life.lockspace));
+            return after_order(at, *host, life.removal, SOON, &begins, facts);
+        }
+        Happening::Told { host, request: Request::RemLockspace { name, .. }, result: Ok(_), .. } => {
+            let lives = &ledger.host(*host).lives;
+            let is_it = |life: &&Life| facts.lockspace_named(name) == Some(life.lockspace) && life.is_over();
+            let ended = lives.iter().rev().find(is_it).and_then(|life| life.ended);
+            return after_order(at, *host, ended, SOON, "to say that it has left", facts);
+        }
+        // Operations on an index go on for as long as there are areas.
+        Happening::Told { host, request: Request::Shutdown { wait: true, .. }, result: Ok(_), .. }
+            if facts.setup.indices.is_empty() =>
+        {
+            let lives = &ledger.host(*host).lives;
+            let longest = lives.iter().map(|life| life.io_timeout).max().unwrap_or(0);
+            let ended = lives.iter().map(|life| life.ended).max().flatten();
+            let bound = SOON.plus(Span::from_secs(3 * longest));
+            let waits = |asked: &Asked| matches!(asked.request, Request::Shutdown { wait: true, .. });
+            let asked = ledger.host(*host).requests.iter().find(|asked| waits(asked));
+            let long_ago = asked.is_some_and(|asked| at.micros_since(asked.at) > bound.micros());
+            return after_order(at, *host, ended.filter(|_| long_ago), bound, "to end", facts);
+        }
+        _ => {}
+    }
     let Happening::Engine { host, event: Event::JoinFailed { lockspace, .. } | Event::Left { lockspace, .. } } =
         happening
     else {
@@ -45,6 +74,22 @@ pub(super) fn before(at: Instant, happening: &Happening, ledger: &Ledger, facts:
         took.micros() / 1_000_000,
     );
     violated(Property::Progress, at, &[*host], what)
+}
+
+/// What the daemon of a host was to do since a moment on its clock, and does now.
+fn after_order(at: Instant, host: Host, since: Option<Time>, bound: Span, what: &str, facts: &Facts<'_>) -> Verdict {
+    let Some(since) = since else { return Ok(()) };
+    let took = facts.now(host, at).since(since);
+    if took <= bound {
+        return Ok(());
+    }
+    let what = format!(
+        "the daemon of {} was {what}, which took {} ms, expected within {} ms",
+        facts.label(host),
+        took.micros() / 1_000,
+        bound.micros() / 1_000,
+    );
+    violated(Property::Progress, at, &[host], what)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

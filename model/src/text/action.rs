@@ -9,13 +9,14 @@
 //! What the setup says anyway is left out: host id, io_timeout and place of a request stand there only where they differ
 //! from it, as `key=value`.
 
-use super::words::{EndingWords, Hex, PartWords, PathWords, RequestWords, TaskWords, bytes, name};
+use super::words::{EndingWords, Hex, PartWords, PathWords, RequestWords, SETTINGS, TaskWords, Word, bytes, name};
 use crate::action::{Action, Part};
 use crate::setup::{Host, IndexSetup, Process, Setup};
 use lease_core::format::{Geometry, HostEvent, Name};
 use lease_core::numbers::{HostId, Lver};
 use lease_core::seam::{
-    DiskId, EventChange, EventTerms, IndexChange, IndexOperation, LsId, Mode, Orphan, Place, Request, Task, Terms,
+    DiskId, EventChange, EventTerms, IndexChange, IndexOperation, Killpath, LsId, Mode, Orphan, Place, Request,
+    Restricted, Task, Terms,
 };
 use sim_disk::{Ending, IoId, Landing, PathState, Sampling, SnapshotId};
 use std::fmt::Write;
@@ -63,10 +64,12 @@ impl Action {
             }
             Action::Spawn { host, process } => format!("{}.{} spawn", label(*host), process.0),
             Action::Exit { host, process } => format!("{}.{} exit", label(*host), process.0),
+            Action::LeaveChild { host, process } => format!("{}.{} leave-child", label(*host), process.0),
             Action::HangUp { host, process } => format!("{}.{} hang-up", label(*host), process.0),
             Action::Garble { host, process } => format!("{}.{} garbage", label(*host), process.0),
             Action::PowerLoss { host } => format!("{} power-loss", label(*host)),
             Action::PowerOn { host } => format!("{} power-on", label(*host)),
+            Action::Rename { host, name } => format!("{} rename {}", label(*host), Word(*name)),
             Action::KillDaemon { host } => format!("{} kill daemon", label(*host)),
             Action::StartDaemon { host } => format!("{} start daemon", label(*host)),
             Action::KillWdmd { host } => format!("{} kill wdmd", label(*host)),
@@ -224,11 +227,12 @@ impl<'a> Words<'a> {
     }
 
     fn part(&mut self) -> Result<Part, String> {
-        let what = "host, daemon, wdmd, main, lockspace N, worker N or resource";
+        let what = "host, daemon, wdmd, process N, main, lockspace N, worker N or resource";
         Ok(match self.word(what)? {
             "host" => Part::Host,
             "daemon" => Part::Daemon,
             "wdmd" => Part::Wdmd,
+            "process" => Part::Process(Process(self.number("the number of a process")?)),
             word => Part::Task(self.task(word).map_err(|_| expected(what, word))?),
         })
     }
@@ -322,6 +326,7 @@ fn parse_process(words: &mut Words<'_>, host: Host, process: Process, setup: &Se
     match words.word("spawn, exit, hang-up, garbage or a request")? {
         "spawn" => Ok(Action::Spawn { host, process }),
         "exit" => Ok(Action::Exit { host, process }),
+        "leave-child" => Ok(Action::LeaveChild { host, process }),
         "hang-up" => Ok(Action::HangUp { host, process }),
         "garbage" => Ok(Action::Garble { host, process }),
         verb => {
@@ -423,6 +428,30 @@ fn parse_request(words: &mut Words<'_>, verb: &str, host: Host, setup: &Setup) -
             Request::ReadLockspace { lockspace, host_id, place }
         }
         "inquire" => Request::Inquire,
+        "killpath" => {
+            let (program, arguments) = (words.hex()?, words.hex()?);
+            Request::SetKillpath(Killpath { program, arguments, with_pid: words.follows("pid") })
+        }
+        "restrict" => {
+            let kill = words.follows("kill");
+            Request::Restrict(Restricted { kill, term: words.follows("term") })
+        }
+        "config" => {
+            let lockspace = words.name(space)?;
+            let word = words.word("what is declared: used, unused, ..")?;
+            let setting = SETTINGS.iter().find(|(known, _)| *known == word).map(|(_, setting)| *setting);
+            let setting =
+                setting.ok_or_else(|| expected("used, unused, used-by-orphans or unused-by-orphans", word))?;
+            Request::SetConfig { lockspace, setting }
+        }
+        "inquire-lockspace" => {
+            let name = words.name(space)?;
+            Request::InquireLockspace { name, wait: words.follows("wait") }
+        }
+        "shutdown" => {
+            let force = words.follows("force");
+            Request::Shutdown { force, wait: words.follows("wait") }
+        }
         "hosts" => Request::GetHosts { lockspace: words.name(space)? },
         "index" => {
             let lockspace = words.name(space)?;
@@ -541,7 +570,7 @@ impl Said {
 }
 
 fn parse_host(words: &mut Words<'_>, host: Host, setup: &Setup) -> Result<Action, String> {
-    let verbs = "wake, agent, power-loss, power-on, kill, start, stall, resume, stop-clock, test, fire, path, jump-clock, \
+    let verbs = "wake, agent, power-loss, power-on, rename, kill, start, stall, resume, stop-clock, test, fire, path, jump-clock, \
         drift, step-wall-clock or split";
     Ok(match words.word(verbs)? {
         "wake" => {
@@ -555,6 +584,7 @@ fn parse_host(words: &mut Words<'_>, host: Host, setup: &Setup) -> Result<Action
         }
         "power-loss" => Action::PowerLoss { host },
         "power-on" => Action::PowerOn { host },
+        "rename" => Action::Rename { host, name: words.name("a name")? },
         "kill" => match words.word("daemon or wdmd")? {
             "daemon" => Action::KillDaemon { host },
             "wdmd" => Action::KillWdmd { host },

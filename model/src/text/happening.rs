@@ -112,6 +112,11 @@ impl fmt::Display for Line<'_> {
                     self.who(*host, Some(*process))
                 )
             }
+            Happening::KillpathRun { host, process, killpath } => {
+                let words = killpath.words();
+                let words = words.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>();
+                write!(f, "{} has its program run: {}", self.who(*host, Some(*process)), words.join(" "))
+            }
             Happening::Spawned { host, process } => write!(f, "{} starts", self.who(*host, Some(*process))),
             Happening::Ended { host, process } => write!(f, "{} ends", self.who(*host, Some(*process))),
             Happening::HungUp { host, process } => {

@@ -108,7 +108,7 @@ fn a_line_that_says_no_action_is_told_what_was_expected() {
     assert_eq!(said("A power-on now"), "expected nothing more, found \"now\"");
     assert_eq!(
         said("A stall clock"),
-        "expected host, daemon, wdmd, main, lockspace N, worker N or resource, found \"clock\""
+        "expected host, daemon, wdmd, process N, main, lockspace N, worker N or resource, found \"clock\""
     );
     assert_eq!(said("d0 io x land"), "expected the number of an I/O, found \"x\"");
     assert_eq!(said("A.1 acquire LS R9"), "expected place=..., for the setup has no such resource");

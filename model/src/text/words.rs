@@ -1,10 +1,12 @@
 //! The words that lines of text are made of.
 
 use crate::action::Part;
+use crate::setup::Process;
 use lease_core::format::{HostEvent, Name};
 use lease_core::numbers::Lver;
 use lease_core::seam::{
-    EventChange, EventTerms, IndexChange, IndexOperation, LsId, Mode, Orphan, Request, Task, Terms,
+    EventChange, EventTerms, IndexChange, IndexOperation, Killpath, LsId, Mode, Orphan, Request, Restricted, Setting,
+    Task, Terms,
 };
 use sim_disk::{Ending, PathState};
 use std::fmt;
@@ -101,6 +103,7 @@ impl fmt::Display for PartWords {
             Part::Daemon => f.write_str("daemon"),
             Part::Wdmd => f.write_str("wdmd"),
             Part::Host => f.write_str("host"),
+            Part::Process(Process(number)) => write!(f, "process {number}"),
         }
     }
 }
@@ -185,6 +188,24 @@ impl fmt::Display for RequestWords<'_> {
             }
             Request::ReadLockspace { lockspace, host_id, .. } => write!(f, "read {} {host_id}", Word(*lockspace)),
             Request::Inquire => f.write_str("inquire"),
+            Request::SetKillpath(Killpath { program, arguments, with_pid }) => {
+                let pid = if *with_pid { " pid" } else { "" };
+                write!(f, "killpath {} {}{pid}", Hex(program), Hex(arguments))
+            }
+            Request::Restrict(Restricted { kill, term }) => {
+                let word = |said: bool, word: &'static str| if said { word } else { "" };
+                write!(f, "restrict{}{}", word(*kill, " kill"), word(*term, " term"))
+            }
+            Request::SetConfig { lockspace, setting } => {
+                write!(f, "config {} {}", Word(*lockspace), setting_word(*setting))
+            }
+            Request::InquireLockspace { name, wait } => {
+                write!(f, "inquire-lockspace {}{}", Word(*name), if *wait { " wait" } else { "" })
+            }
+            Request::Shutdown { force, wait } => {
+                let word = |said: bool, word: &'static str| if said { word } else { "" };
+                write!(f, "shutdown{}{}", word(*force, " force"), word(*wait, " wait"))
+            }
             Request::GetHosts { lockspace } => write!(f, "hosts {}", Word(*lockspace)),
             Request::Index { lockspace, direct, operation, .. } => {
                 let direct = if *direct { "direct " } else { "" };
@@ -192,6 +213,18 @@ impl fmt::Display for RequestWords<'_> {
             }
         }
     }
+}
+
+/// Each setting of a lockspace with its word.
+pub(super) const SETTINGS: [(&str, Setting); 4] = [
+    ("used", Setting::Used),
+    ("unused", Setting::Unused),
+    ("used-by-orphans", Setting::UsedByOrphans),
+    ("unused-by-orphans", Setting::UnusedByOrphans),
+];
+
+fn setting_word(setting: Setting) -> &'static str {
+    SETTINGS.iter().find(|(_, known)| *known == setting).map_or("", |(word, _)| word)
 }
 
 /// An operation on a resource index.

@@ -8,6 +8,7 @@ use crate::illegal::Due;
 use crate::instant::Instant;
 use crate::setup::{Host, Process, ResourceIx};
 use lease_core::Engine;
+use lease_core::format::Name;
 use lease_core::numbers::{Lver, Numbers, Span, Time, Visit};
 use lease_core::seam::{Input, Mode, Request, RequestId, Signal, Task};
 
@@ -30,6 +31,10 @@ pub(super) struct HostState {
     pub(super) asked: Vec<Option<Asked>>,
     /// By number.
     pub(super) processes: Vec<Option<ProcessState>>,
+    /// What children of processes that ended go on using.
+    pub(super) children: Vec<(Process, Vec<Use>)>,
+    /// What it goes by, if it was installed anew.
+    pub(super) name: Option<Name>,
     /// I/Os of lives before this one may still be on their way: nothing was issued since the host booted.
     pub(super) before_first_io: bool,
     /// The next thing that must not be missed.
@@ -84,6 +89,8 @@ impl HostState {
             inbox: Vec::new(),
             asked: Vec::new(),
             processes: Vec::new(),
+            children: Vec::new(),
+            name: None,
             before_first_io: false,
             horizon: (Instant::NEVER, None),
         }
@@ -116,6 +123,11 @@ impl HostState {
 
     fn is_stalled(&self, part: Part) -> bool {
         self.stalled_since(part).is_some()
+    }
+
+    /// Whether a process is stopped by itself.
+    pub(super) fn is_stopped(&self, process: Process) -> bool {
+        self.is_stalled(Part::Process(process))
     }
 
     /// A living process.

@@ -73,6 +73,10 @@ impl World {
                 state.engine.as_ref().ok_or(Illegal::NoDaemon)?;
                 if let Some(process) = process {
                     may_send(state, process)?;
+                    // Somebody else may release in its name: a program that was run for it.
+                    if state.is_stopped(process) && !matches!(request, Request::Release { .. } | Request::Inquire) {
+                        return Err(Illegal::Stalled);
+                    }
                 }
                 match request {
                     Request::AddLockspace { place, .. }
@@ -87,22 +91,36 @@ impl World {
             Action::Spawn { host, process } => {
                 let state = self.awake(host)?;
                 state.engine.as_ref().ok_or(Illegal::NoDaemon)?;
-                if process.0 == ClientId::ADMIN.0 || state.process(process).is_some() {
+                let taken = state.process(process).is_some() || has_child(state, process);
+                if process.0 == ClientId::ADMIN.0 || taken {
                     return Err(Illegal::ProcessTaken);
                 }
                 Ok(FREE)
             }
             Action::Exit { host, process } => {
-                self.awake(host)?.process(process).ok_or(Illegal::NoSuchProcess)?;
-                Ok(FREE)
+                let state = self.awake(host)?;
+                match state.process(process) {
+                    Some(it) if state.is_stopped(process) && it.signalled != Some(Signal::Kill) => {
+                        Err(Illegal::Stalled)
+                    }
+                    None if !has_child(state, process) => Err(Illegal::NoSuchProcess),
+                    Some(_) | None => Ok(FREE),
+                }
+            }
+            Action::LeaveChild { host, process } => {
+                let state = self.awake(host)?;
+                state.process(process).ok_or(Illegal::NoSuchProcess)?;
+                if state.is_stopped(process) { Err(Illegal::Stalled) } else { Ok(FREE) }
             }
             Action::HangUp { host, process } => {
-                may_send(self.awake(host)?, process)?;
-                costs(Budget::Hangups)
+                let state = self.awake(host)?;
+                may_send(state, process)?;
+                if state.is_stopped(process) { Err(Illegal::Stalled) } else { costs(Budget::Hangups) }
             }
             Action::Garble { host, process } => {
-                may_send(self.awake(host)?, process)?;
-                Ok(FREE)
+                let state = self.awake(host)?;
+                may_send(state, process)?;
+                if state.is_stopped(process) { Err(Illegal::Stalled) } else { Ok(FREE) }
             }
             Action::PowerLoss { host } => {
                 self.running(host)?;
@@ -112,6 +130,16 @@ impl World {
                 true => Err(Illegal::On),
                 false => Ok(FREE),
             },
+            Action::Rename { host, name } => {
+                if self.known(host)?.on {
+                    return Err(Illegal::On);
+                }
+                let others = self.hosts.iter().zip(&self.setup.hosts).enumerate();
+                let others = others.filter(|(index, _)| *index != usize::from(host.0));
+                let mut names = others.map(|(_, (state, setup))| state.name.unwrap_or(setup.config.host_name));
+                self.beyond(names.any(|other| other.same(&name)), "two hosts go by one name")?;
+                Ok(FREE)
+            }
             Action::KillDaemon { host } => {
                 self.awake(host)?.engine.as_ref().ok_or(Illegal::NoDaemon)?;
                 costs(Budget::DaemonKills)
@@ -321,11 +349,17 @@ fn may_send(state: &HostState, process: Process) -> Result<(), Illegal> {
     Ok(())
 }
 
+/// Whether a child of a process that ended goes on.
+fn has_child(state: &HostState, process: Process) -> bool {
+    state.children.iter().any(|(of, _)| *of == process)
+}
+
 /// Whether a host has what is to be stalled.
 fn has_part(state: &HostState, part: Part) -> Result<(), Illegal> {
     match part {
         Part::Task(_) | Part::Daemon if state.engine.is_none() => Err(Illegal::NoDaemon),
         Part::Wdmd if state.wdmd.is_none() => Err(Illegal::NoWdmd),
-        Part::Task(_) | Part::Daemon | Part::Wdmd | Part::Host => Ok(()),
+        Part::Process(process) if state.process(process).is_none() => Err(Illegal::NoSuchProcess),
+        Part::Task(_) | Part::Daemon | Part::Wdmd | Part::Host | Part::Process(_) => Ok(()),
     }
 }

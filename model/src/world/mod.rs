@@ -75,6 +75,8 @@ pub struct World {
     feedback: VecDeque<Input>,
     /// An engine has answered a request in this step. False between steps.
     replied: bool,
+    /// An engine has said that its daemon ends. False between steps.
+    exits: bool,
 }
 
 impl World {
@@ -107,6 +109,7 @@ impl World {
             outputs: Vec::new(),
             feedback: VecDeque::new(),
             replied: false,
+            exits: false,
             disks,
             setup,
         }
@@ -378,6 +381,10 @@ impl World {
                 self.exit(host, process, sink);
                 Some(host)
             }
+            Action::LeaveChild { host, process } => {
+                self.leave_child(host, process, sink);
+                Some(host)
+            }
             Action::HangUp { host, process } => {
                 self.hang_up(host, process, sink);
                 Some(host)
@@ -397,6 +404,10 @@ impl World {
             Action::PowerOn { host } => {
                 self.power_on(host, sink);
                 Some(host)
+            }
+            Action::Rename { host, name } => {
+                self.host_mut(host).name = Some(name);
+                None
             }
             Action::KillDaemon { host } => {
                 self.kill_daemon(host, sink);
@@ -450,6 +461,10 @@ impl World {
             engine.expect("only a running engine is given inputs").handle(now, input, &mut outputs);
             self.obey(host, &mut outputs, sink);
             self.outputs = outputs;
+            if std::mem::take(&mut self.exits) {
+                self.feedback.clear();
+                return self.kill_daemon(host, sink);
+            }
             next = self.feedback.pop_front();
         }
         if self.host(host).engine.is_none() {
@@ -505,6 +520,10 @@ impl World {
                     break;
                 }
                 Output::Notify { client, told } => self.notify(host, Process(client.0), told, sink),
+                Output::RunKillpath { client, killpath } => {
+                    self.run_killpath(host, Process(client.0), killpath, sink);
+                }
+                Output::Exit => self.exits = true,
                 Output::Reply { id, result } => {
                     self.replied = true;
                     self.reply(host, id, result, sink);
@@ -520,7 +539,8 @@ impl World {
     fn start_daemon<S: Sink>(&mut self, host: Host, last_life: LastLife, sink: &mut S) {
         self.emit(&Happening::DaemonUp { host, last_life }, sink);
         self.notices.push(Notice::DaemonUp { host });
-        let config = self.setup.hosts[usize::from(host.0)].config.clone();
+        let mut config = self.setup.hosts[usize::from(host.0)].config.clone();
+        config.host_name = self.host(host).name.unwrap_or(config.host_name);
         let mut outputs = std::mem::take(&mut self.outputs);
         let engine = Engine::boot(config, last_life, self.clock(host), &mut outputs);
         self.host_mut(host).engine = Some(engine);
@@ -590,9 +610,13 @@ impl World {
         for process in numbers {
             self.end_uses(host, process, sink);
         }
+        while let Some((process, _)) = self.host(host).children.first() {
+            let process = *process;
+            self.exit(host, process, sink);
+        }
         self.end_daemon(host);
         let state = self.host_mut(host);
-        *state = HostState { stalled: std::mem::take(&mut state.stalled), ..HostState::off() };
+        *state = HostState { stalled: std::mem::take(&mut state.stalled), name: state.name, ..HostState::off() };
         state.stalled.clear();
         // Without power no clock matters; this one runs on, so that it always shows something.
         let clock = &mut self.clocks[usize::from(host.0)];

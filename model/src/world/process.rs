@@ -5,6 +5,7 @@
 
 use super::World;
 use super::host::{Asked, ProcessState, Use};
+use crate::action::Part;
 use crate::happening::{Happening, Sink};
 use crate::notice::Notice;
 use crate::setup::{Host, Process};
@@ -12,7 +13,7 @@ use lease_core::Refusal;
 use lease_core::format::Name;
 use lease_core::mutants::Mutant;
 use lease_core::numbers::Lver;
-use lease_core::seam::{Answer, ClientId, Input, Mode, Request, RequestId, Signal, ToldEvent};
+use lease_core::seam::{Answer, ClientId, Input, Killpath, Mode, Request, RequestId, Signal, ToldEvent};
 
 /// EINTR: what a library tells its caller that takes an interruption for the answer.
 const EINTR: u16 = 4;
@@ -148,9 +149,41 @@ impl World {
         self.emit(&Happening::Spawned { host, process }, sink);
     }
 
+    /// Runs the program that a process named for the failure of a lockspace.
+    pub(super) fn run_killpath<S: Sink>(&mut self, host: Host, process: Process, killpath: Killpath, sink: &mut S) {
+        if self.host(host).process(process).is_some() {
+            self.emit(&Happening::KillpathRun { host, process, killpath }, sink);
+            self.notices.push(Notice::KillpathRun { host, process });
+        }
+    }
+
     pub(super) fn exit<S: Sink>(&mut self, host: Host, process: Process, sink: &mut S) {
+        if self.host(host).process(process).is_none() {
+            return self.end_child(host, process, sink);
+        }
         self.end_uses(host, process, sink);
+        self.end(host, process, sink);
+    }
+
+    /// A process ends, and a child of it goes on with what it used.
+    pub(super) fn leave_child<S: Sink>(&mut self, host: Host, process: Process, sink: &mut S) {
         let state = self.host_mut(host);
+        let uses = std::mem::take(&mut state.process_mut(process).expect("it was found alive").uses);
+        state.children.push((process, uses));
+        self.end(host, process, sink);
+    }
+
+    fn end_child<S: Sink>(&mut self, host: Host, process: Process, sink: &mut S) {
+        let children = &mut self.host_mut(host).children;
+        let index = children.iter().position(|(of, _)| *of == process).expect("it was found alive");
+        for Use { resource, lver, .. } in children.remove(index).1 {
+            self.emit(&Happening::UseEnds { host, process, resource, lver }, sink);
+        }
+    }
+
+    fn end<S: Sink>(&mut self, host: Host, process: Process, sink: &mut S) {
+        let state = self.host_mut(host);
+        state.stalled.retain(|(part, _)| *part != Part::Process(process));
         let ended = state.processes[usize::from(process.0)].take().expect("it was found alive");
         while let Some(None) = state.processes.last() {
             state.processes.pop();

@@ -1,5 +1,7 @@
 //! Stories about the world, told with the real engine.
 
+mod ending;
+
 use super::{Due, Illegal, World};
 use crate::action::{Action, Part};
 use crate::happening::{Happening, Ping, Sink};

@@ -141,10 +141,12 @@ pub(super) fn host_of(action: &Action) -> Option<Host> {
         | Action::Ask { host, .. }
         | Action::Spawn { host, .. }
         | Action::Exit { host, .. }
+        | Action::LeaveChild { host, .. }
         | Action::HangUp { host, .. }
         | Action::Garble { host, .. }
         | Action::PowerLoss { host }
         | Action::PowerOn { host }
+        | Action::Rename { host, .. }
         | Action::KillDaemon { host }
         | Action::StartDaemon { host }
         | Action::KillWdmd { host }

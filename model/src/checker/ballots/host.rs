@@ -316,8 +316,8 @@ impl Ground {
                 }
                 // Nothing renews here, no lockspace fails, nobody is killed.
                 Output::WakeWithin { .. } | Output::Watchdog { .. } | Output::Signal { .. } => {}
-                // Nobody calls anybody.
-                Output::SignalSelf { .. } | Output::Notify { .. } => {}
+                // Nobody calls anybody, names a program or ends a daemon.
+                Output::SignalSelf { .. } | Output::Notify { .. } | Output::RunKillpath { .. } | Output::Exit => {}
             }
         }
     }

@@ -579,6 +579,9 @@ impl<'a> Machine<'a> {
             }
             // Nobody calls anybody.
             Output::SignalSelf { .. } | Output::Notify { .. } => None,
+            Output::RunKillpath { .. } | Output::Exit => {
+                unreachable!("no client of these worlds names a program, and nobody ends a daemon")
+            }
             Output::Reply { id, result } => {
                 if id == ASKED && self.on().client.asks {
                     self.on().client.asks = false;
