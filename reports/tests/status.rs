@@ -147,6 +147,8 @@ fn recorded() -> HostAt {
         geometry: Geometry::S512A1M,
         generation: Generation(2),
         killing: false,
+        used: false,
+        used_by_orphans: false,
         corrupt: None,
         last_success: second,
         last_check: second,

@@ -198,10 +198,11 @@ fn is_held(geometry: Geometry, area: &ReadData) -> bool {
         let block = block(leader.owner_id);
         block.released() && block.lver >= leader.lver
     };
-    let owned = !leader.timestamp.is_free() && !((1..=geometry.max_hosts()).contains(&leader.owner_id.0) && released());
+    let has_block = (1..=geometry.max_hosts()).contains(&leader.owner_id.0);
+    let free = leader.timestamp.is_free() || has_block && released();
     let first = geometry.block_offset(HostId(1)) / u64::from(size);
     let blocks = first..first + geometry.max_hosts();
-    owned
+    !free
         || area.sectors(size).any(|(range, bytes)| {
             let is_block = range.start < blocks.end && range.end > blocks.start;
             is_block && HostBlock::peek(&bytes).1.mode.shared()

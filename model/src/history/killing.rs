@@ -150,9 +150,8 @@ fn deadlines<'a>(ledger: &'a Ledger, facts: &'a Facts<'_>) -> impl Iterator<Item
 
 fn next(hold: &Hold, life: &Life, host: &HostLedger, facts: &Facts<'_>) -> Option<(Time, Due)> {
     let client = host.client(hold.process)?;
-    if client.restricted.instead_of(Signal::Kill).is_none() {
-        return None;
-    }
+    // Who wants neither signal gets none.
+    client.restricted.instead_of(Signal::Kill)?;
     match life.phase {
         Phase::Killing { since, failed } => {
             let limit = facts.setup.hosts[usize::from(hold.host.0)].config.parameters.kill_limit;
