@@ -395,7 +395,8 @@ impl<S: Sink> Simulation<'_, S> {
     /// The process ends, and another will start in its place.
     pub(crate) fn death(&mut self, entry: Entry, host: Host, process: Process) {
         let result = self.act(Action::Exit { host, process });
-        if let Err(Illegal::Stalled) = result {
+        // Later, or after something that is due first: it lives until then.
+        if let Err(Illegal::Stalled | Illegal::Overdue { .. } | Illegal::TooEarly { .. }) = result {
             self.settle(entry, host, result);
             return;
         }
@@ -537,6 +538,11 @@ impl<S: Sink> Simulation<'_, S> {
             let client = self.hosts[usize::from(host.0)].clients[number];
             let soon = self.dice.healing.within(Range::secs(1, 5));
             let soon = self.now.after_micros(soon);
+            // Whoever was killed for a request, and not by a host that is about to be reset, dies at last.
+            if client.killed && client.state != ClientState::Absent {
+                self.put(client.death, soon);
+                continue;
+            }
             let at = match client.state {
                 ClientState::Absent if client.by_itself && self.world.daemon_up(host) => soon,
                 ClientState::Absent => continue,

@@ -179,7 +179,13 @@ impl Events {
                     && called.owners.contains(&host)
                     && stamp.saturating_sub(called.second.max(last_sent)) <= longest
             };
-            if told.peek().is_none() && !self.called.iter().any(is_called) {
+            // Whoever asked may be gone, and then nobody hears when it was done.
+            let may_be_called = |wanted: &Wanted| {
+                let here = wanted.resource.is_some_and(|resource| facts.resource(resource).lockspace == lockspace);
+                here && wanted.by == written.host && !wanted.answered && wanted.owners.contains(&host)
+            };
+            let called = self.called.iter().any(is_called) || self.wanted.iter().any(may_be_called);
+            if told.peek().is_none() && !called {
                 return wrong(format!("calls host {host}, whom nothing was for in the last {longest} seconds"));
             }
             if lease.event.event != 0 && !told.any(|sent| sent.carries(&lease.event)) {
@@ -220,8 +226,11 @@ impl Events {
             Happening::Chosen(action) => self.damaged |= damages(action),
             Happening::MediumChanged { .. } => self.damaged = true,
             Happening::Asked { host, process, request } => self.asked(*host, *process, request, facts),
-            Happening::Told { host, process, request, result } if result.is_ok() => {
-                self.told(at, *host, *process, request, ledger, facts);
+            Happening::Told { host, process, request, result } => {
+                let answered = self.answered(*host, *process, request);
+                if result.is_ok() {
+                    self.told(at, (*host, *process), request, answered, ledger, facts);
+                }
             }
             Happening::Landed { host, disk, offset, intact: true, .. } => {
                 match facts.spot(*disk, *offset).map(|spot| (spot.area, spot.kind)) {
@@ -288,6 +297,11 @@ impl Events {
                 self.due.retain(|due| due.host != *host);
                 if !matches!(happening, Happening::Engine { .. }) {
                     self.examined.retain(|examined| examined.host != *host);
+                    // The daemon will not carry them out any more.
+                    self.wanted
+                        .iter_mut()
+                        .filter(|wanted| wanted.by == *host)
+                        .for_each(|wanted| wanted.answered = true);
                 }
             }
             _ => {}
@@ -305,12 +319,24 @@ impl Events {
         }
     }
 
+    /// A request was answered: who owned the resource meanwhile.
+    fn answered(&mut self, host: Host, process: Option<Process>, request: &Request) -> Vec<HostId> {
+        let Request::Call { place, force_mode, .. } = request else { return Vec::new() };
+        let is_it = |wanted: &&mut Wanted| {
+            !wanted.answered
+                && (wanted.by, wanted.process, wanted.place, wanted.force_mode) == (host, process, *place, *force_mode)
+        };
+        let Some(wanted) = self.wanted.iter_mut().find(is_it) else { return Vec::new() };
+        wanted.answered = true;
+        wanted.owners.clone()
+    }
+
     fn told(
         &mut self,
         at: Instant,
-        host: Host,
-        process: Option<Process>,
+        (host, process): (Host, Option<Process>),
         request: &Request,
+        owners: Vec<HostId>,
         ledger: &Ledger,
         facts: &Facts<'_>,
     ) {
@@ -326,17 +352,8 @@ impl Events {
         let second = facts.now(host, at).second().0;
         let from_generation = life.generation;
         match request {
-            Request::Call { place, force_mode, .. } => {
-                let is_it = |wanted: &&mut Wanted| {
-                    !wanted.answered
-                        && (wanted.by, wanted.process, wanted.place, wanted.force_mode)
-                            == (host, process, *place, *force_mode)
-                };
-                if let Some(wanted) = self.wanted.iter_mut().find(is_it) {
-                    wanted.answered = true;
-                    let owners = wanted.owners.clone();
-                    self.called.push(Called { lockspace, by: host, from_generation, owners, second });
-                }
+            Request::Call { .. } => {
+                self.called.push(Called { lockspace, by: host, from_generation, owners, second });
             }
             Request::SetEvent { host_id, event, terms, .. } => {
                 let (from, to) = (life.host_id, Some(*host_id).filter(|_| !terms.all));
@@ -422,10 +439,11 @@ impl Events {
 
     fn scanned(&mut self, at: Instant, host: Host, id: LsId, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
         let Some(lockspace) = ledger.life_of(host, id).map(|life| life.lockspace) else { return Ok(()) };
-        let looked = |owing: &Owing| (owing.host, owing.lockspace, owing.read) == (host, lockspace, Read::Done);
-        let (done, left): (Vec<Owing>, Vec<Owing>) = self.owing.drain(..).partition(looked);
+        let looked = |owing: &Owing| (owing.host, owing.lockspace) == (host, lockspace);
+        let (seen, left): (Vec<Owing>, Vec<Owing>) = self.owing.drain(..).partition(looked);
         self.owing = left;
-        for owing in done.iter().filter(|_| !self.damaged) {
+        // What a read that began before has brought may be the record as it is now, or as it was; so nothing is owed then.
+        for owing in seen.iter().filter(|owing| owing.read == Read::Done && !self.damaged) {
             let heard = (owing.from, owing.from_generation, owing.event);
             let deaf = |listener: &&Listener| {
                 (listener.host, listener.lockspace) == (host, lockspace) && !listener.heard.contains(&heard)
