@@ -27,6 +27,7 @@ mod index;
 mod killing;
 mod ledger;
 mod life;
+mod own_block;
 mod progress;
 mod property;
 mod residue;
@@ -48,7 +49,7 @@ pub use violation::Violation;
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, ResourceIx, Setup};
-use lease_core::format::Sector;
+use lease_core::format::{Name, Sector};
 use lease_core::seam::{ClientId, Holding};
 use ledger::Ledger;
 use violation::Verdict;
@@ -65,6 +66,8 @@ pub struct History {
     answers: answers::Answers,
     value: value::Values,
     indices: index::Indices,
+    damage: own_block::Damage,
+    strangers: host_id::Strangers,
     progress: progress::Progress,
     counter: counts::Counter,
     violation: Option<Violation>,
@@ -84,6 +87,8 @@ impl History {
             answers: answers::Answers::new(setup),
             value: value::Values::new(setup),
             indices: index::Indices::default(),
+            damage: own_block::Damage::default(),
+            strangers: host_id::Strangers::default(),
             progress: progress::Progress::default(),
             counter: counts::Counter::new(setup),
             violation: None,
@@ -139,6 +144,8 @@ impl History {
         self.calm.before(at, happening, &self.ledger, facts);
         let ended = self.ledger.see(at, happening, facts);
         self.counter.see(at, happening, &self.ledger);
+        self.damage.see(happening, ended.io, facts);
+        self.strangers.see(happening, &self.ledger, facts);
         before?;
 
         if let Some(written) = &written {
@@ -148,7 +155,11 @@ impl History {
             sectors::written(at, written, &self.ledger, facts)?;
             format::written(at, written, facts)?;
             self.agreement.written(at, written, &self.ledger, facts)?;
-            return Ok(());
+            if !self.calm.is_damaged() {
+                own_block::written(at, written, &self.ledger, facts)?;
+            }
+            self.damage.written(at, written, &self.ledger, facts)?;
+            return self.strangers.written(at, written, &self.ledger, facts);
         }
         exclusion::see(at, happening, &self.ledger, facts)?;
         host_id::see(at, happening, &self.ledger, facts)?;
@@ -181,6 +192,17 @@ impl History {
     ) {
         if self.violation.is_none() {
             let verdict = answers::compare_holdings(at, host, holdings, &self.ledger, facts);
+            self.note(verdict);
+        }
+    }
+
+    /// A daemon has let go of something. `claims` tells what it still is at work on or holds, by the names of lockspace
+    /// and resource; with nobody's claim, nothing of it may look owned.
+    pub fn let_go(&mut self, at: Instant, host: Host, claims: impl Fn(&Name, &Name) -> bool, facts: &Facts<'_>) {
+        if self.violation.is_none() && !self.calm.is_damaged() {
+            let (ledger, agreement) = (&self.ledger, &self.agreement);
+            let decided = |resource, lver| agreement.is_over(resource, lver, host, ledger, facts);
+            let verdict = own_block::let_go(at, host, claims, decided, ledger, facts);
             self.note(verdict);
         }
     }

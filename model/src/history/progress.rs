@@ -19,8 +19,12 @@ const DRAINING: u64 = 135;
 /// join can still wait for, one after the other; who leaves may wait for a renewal's write, which has 8N + W seconds,
 /// for one more I/O of each kind, and then for what it gave up.
 pub(super) fn before(at: Instant, happening: &Happening, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
-    let Happening::Engine { host, event: Event::JoinFailed { lockspace, .. } | Event::Left { lockspace, .. } } =
-        happening
+    let Happening::Engine {
+        host,
+        event:
+            // Who succeeds in spite of it has not given up either.
+            Event::Joined { lockspace, .. } | Event::JoinFailed { lockspace, .. } | Event::Left { lockspace, .. },
+    } = happening
     else {
         return Ok(());
     };

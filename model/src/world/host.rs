@@ -30,6 +30,8 @@ pub(super) struct HostState {
     pub(super) asked: Vec<Option<Asked>>,
     /// By number.
     pub(super) processes: Vec<Option<ProcessState>>,
+    /// How many resources the daemon is at work on or holds.
+    pub(super) claims: usize,
     /// I/Os of lives before this one may still be on their way: nothing was issued since the host booted.
     pub(super) before_first_io: bool,
     /// The next thing that must not be missed.
@@ -84,6 +86,7 @@ impl HostState {
             inbox: Vec::new(),
             asked: Vec::new(),
             processes: Vec::new(),
+            claims: 0,
             before_first_io: false,
             horizon: (Instant::NEVER, None),
         }
