@@ -18,6 +18,7 @@ use crate::simulate::Outputs;
 use crate::stopwatch::Stopwatch;
 use crate::telling::Traces;
 use clap::Args;
+use lease_core::mutants::Mutant;
 use model::checker::search::Order;
 use reports::results::worst;
 use reports::table;
@@ -60,6 +61,10 @@ pub(crate) struct Arguments {
     /// Take a decision of hardened as 3.8.5 takes it
     #[arg(long, value_name = "DECISION")]
     except: Vec<String>,
+    /// Put a mistake into every host (leaselab list shows them)
+    #[cfg(feature = "mutants")]
+    #[arg(long, value_name = "MUTANT", value_parser = mutant_named)]
+    mutant: Option<Mutant>,
     /// Of complete worlds, count the states from which no grant can be reached any more without a crash
     #[arg(long)]
     progress: bool,
@@ -73,6 +78,28 @@ pub(crate) struct Arguments {
     until_safe: until_safe::UntilSafe,
     #[command(flatten)]
     files: ResultFiles,
+}
+
+impl Arguments {
+    #[cfg(feature = "mutants")]
+    fn mutant(&self) -> Option<Mutant> {
+        self.mutant
+    }
+
+    #[cfg(not(feature = "mutants"))]
+    #[expect(clippy::unused_self, reason = "with the feature it looks")]
+    fn mutant(&self) -> Option<Mutant> {
+        None
+    }
+}
+
+#[cfg(feature = "mutants")]
+fn mutant_named(name: &str) -> Result<Mutant, String> {
+    match Mutant::from_name(name) {
+        Some(mutant) if mutant.is_in_small_worlds() => Ok(mutant),
+        Some(mutant) => Err(format!("expected a mutant of what these worlds have, found {}", mutant.name())),
+        None => Err(format!("expected the name of a mutant, found {name:?}")),
+    }
 }
 
 /// How many threads there are, if nothing else is said.
@@ -105,7 +132,7 @@ pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Misu
     let outputs = Outputs::new(&arguments.files)?;
     let mut judged = Vec::new();
     for (scenario, plan) in &selected {
-        let subject = Subject { scenario, plan, profile: arguments.profile, mutant: None };
+        let subject = Subject { scenario, plan, profile: arguments.profile, mutant: arguments.mutant() };
         let mut answer = search(&subject, &manner)?;
         if let Some(search::Counterexample { told: search::Told::Trace(trace), .. }) = &answer.found {
             answer.judged.trace = traces.write(trace)?;

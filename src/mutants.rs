@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     /// Judge nothing: a hunt that finds somebody then is broken, and one that finds nobody must fail
     #[arg(long)]
     blind: bool,
-    /// Write a shrunk trace of each that is caught into this folder
+    /// Write a shrunk trace of each that is caught into this folder: of the shortest run that caught it
     #[arg(long, value_name = "DIR")]
     traces: Option<PathBuf>,
     /// How long a trace may be shrunk
@@ -229,6 +229,7 @@ impl Hunters<'_> {
             return Ok(row);
         }
         let mut in_worlds = None;
+        let mut shortest: Option<Trace> = None;
         for campaign in 0..self.arguments.campaigns {
             let (result, caught) = self.campaign(mutant, campaign, &mut in_worlds)?;
             let survived = result.property.is_none();
@@ -240,16 +241,16 @@ impl Hunters<'_> {
             if survived {
                 break;
             }
-            if campaign == 0
-                && let Some(folder) = &self.arguments.traces
-            {
+            if self.arguments.traces.is_some() {
                 let found = caught.and_then(|caught| self.ground.case(mutant, &caught)).map(|case| recorded(&case));
                 let found = found.or_else(|| in_worlds.as_ref()?.as_ref()?.2.as_deref().cloned());
-                if let Some(trace) = found {
-                    let (path, actions) = self.write(mutant, trace, folder)?;
-                    (row.trace, row.trace_actions) = (Some(path), Some(actions));
-                }
+                let is_shorter = |found: &Trace| shortest.as_ref().is_none_or(|known| found.actions < known.actions);
+                shortest = found.filter(is_shorter).or(shortest);
             }
+        }
+        if let (Some(trace), Some(folder)) = (shortest, &self.arguments.traces) {
+            let (path, actions) = self.write(mutant, trace, folder)?;
+            (row.trace, row.trace_actions) = (Some(path), Some(actions));
         }
         row.caught = !row.results.is_empty() && row.results.iter().all(|result| result.property.is_some());
         Ok(row)
@@ -291,7 +292,7 @@ impl Hunters<'_> {
 
     /// Searches the small worlds for a mutant.
     fn worlds(&self, mutant: Mutant, watch: &Stopwatch) -> Result<InWorlds, Misuse> {
-        if self.arguments.blind {
+        if self.arguments.blind || !mutant.is_in_small_worlds() {
             return Ok(None);
         }
         for scenario in self.worlds {

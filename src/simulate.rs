@@ -144,17 +144,17 @@ fn one_seed(
 
 /// Areas from the start of the disk on, without gaps: so an image needs no map beside it to be read.
 fn check_layout(scenario: &Scenario) -> Result<(), Misuse> {
-    let lockspaces = scenario.lockspaces.iter().map(|area| (&area.name, area.offset));
-    let areas = lockspaces.chain(scenario.resources.iter().map(|area| (&area.name, area.offset)));
+    let lockspaces = scenario.lockspaces.iter().map(|area| (&area.name, area.offset, area.geometry));
+    let areas = lockspaces.chain(scenario.resources.iter().map(|area| (&area.name, area.offset, area.geometry)));
     let mut next = 0;
-    for (name, offset) in areas {
+    for (name, offset, geometry) in areas {
         if offset != next {
             return Err(Misuse::new(format_args!(
                 "{}: expected areas without gaps for an image, lockspaces first: {name} at byte {next}, found it at {offset}",
                 scenario.file
             )));
         }
-        next += scenario.geometry.align();
+        next += geometry.align();
     }
     for index in &scenario.indices {
         if index.offset != next {

@@ -58,6 +58,8 @@ mod without {
 #[cfg(feature = "mutants")]
 mod with {
     use super::{Path, PathBuf, leaselab, stdout};
+    use lease_core::mutants::Mutant;
+    use scenarios::{Trace, replay};
 
     fn folder(name: &str) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -82,6 +84,30 @@ mod with {
             let file = folder.join(format!("{name}.trace"));
             let replayed = leaselab(&["replay", file.to_str().expect("UTF-8")]);
             assert_eq!(replayed.status.code(), Some(0), "{name}: {}", stdout(&replayed));
+        }
+    }
+
+    #[test]
+    fn a_trace_is_kept_of_each_mutant_that_is_caught_and_replays() {
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traces/mutants");
+        let missing = Mutant::ALL.iter().filter(|mutant| !kept.join(format!("{}.trace", mutant.name())).is_file());
+        let missing = missing.map(|mutant| mutant.name()).collect::<Vec<_>>();
+        for name in &missing {
+            let mutant = Mutant::from_name(name).expect("it was listed");
+            assert!(!mutant.why_not().is_empty(), "{name} has neither a trace nor a reason why it is not caught");
+        }
+        let mut files: Vec<_> =
+            std::fs::read_dir(&kept).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+        files.sort();
+        assert_eq!(files.len() + missing.len(), Mutant::ALL.len(), "a trace of nobody");
+        for file in files {
+            let text = std::fs::read_to_string(&file).expect("a trace");
+            let trace = Trace::parse(&file.display().to_string(), &text).unwrap_or_else(|bad| panic!("{bad}"));
+            let case = trace.case();
+            let name = file.file_stem().and_then(|stem| stem.to_str()).expect("UTF-8");
+            assert!(text.lines().any(|line| line == format!("mutant {name}")), "{} is another's", file.display());
+            let replayed = replay(&trace, &case, &mut ());
+            assert!(replayed.agrees_with(&trace), "{}: {}", file.display(), replayed.verdict);
         }
     }
 

@@ -8,7 +8,9 @@ use std::path::Path;
 fn each_trace_still_shows_its_violation() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traces");
     let entries = std::fs::read_dir(&folder).expect("the folder of traces");
-    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    // The folder of mutants beside them is another test's: they can only be replayed by a program that has them.
+    let mut files: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()).collect();
     files.sort();
     assert!(files.len() >= 4, "only {} traces", files.len());
     for file in files {

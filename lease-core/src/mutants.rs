@@ -148,24 +148,30 @@ impl Mutant {
             Place::Missing(what) => what,
             Place::Engine | Place::Host => match self {
                 Mutant::B26f1 => {
-                    "Makes no difference: the higher number still stands there in phase 2, which stops for it; and a vote                      with a lower number than the highest vote is never carried on."
+                    "Equivalent: no ballot of it decides anything that the engine without it would not decide. A higher number in \
+                     another's block never goes away again within its version, so phase 2, which does stop for it, never \
+                     ends; all that is new is a vote that will not be decided in its own ballot. Its value is that of the \
+                     highest ballot read. That was safe at its own number and so is at any lower one (nothing else was \
+                     chosen below), and where no vote was read, whoever votes below this ballot reads its number in his \
+                     phase 2 and stops. An acquire that is outbid takes two I/Os longer to hear of it."
                 }
                 Mutant::B27b => {
-                    "Makes no difference to the hardened engine: that a version is decided and its owner's time is over                      stays true, and a leader of a higher version is noticed by its number."
-                }
-                Mutant::B12 => {
-                    "Masked: a record changes hands only after its owner has failed, and a host that old refuses to                      renew; an overwritten record is put right without anybody noticing."
-                }
-                Mutant::B29a | Mutant::B29b => {
-                    "Masked: the look before the ballot refuses damaged blocks, so that one must be damaged in the                      moment between; no fault within the tolerance damages the checked part of a block."
-                }
-                Mutant::B34 => "No story has a resource with other sizes than its lockspace.",
-                Mutant::B51b4 => {
-                    "Not found yet: whoever failed asks again, finds itself owner of what it gave up, and heals it."
+                    "Equivalent under hardened: a ballot for version v is begun once v - 1 is decided and its owner's time is \
+                     over, and both are true for ever; so it is safe whatever the leader says since. A leader of version \
+                     v or later is noticed by its number (B27a). Of an older one the ballot takes over names and sizes, \
+                     which are the same in every leader of the resource, and num_hosts, which any second committer of one \
+                     version may set back in either engine."
                 }
                 _ => "",
             },
         }
+    }
+
+    /// Whether the worlds that are decided completely have what it breaks. They have no wall clock, no fire time but the
+    /// exact one, no watchdog that outlives its lockspace, no messages that are cut short, and nobody to signal in vain.
+    pub const fn is_in_small_worlds(self) -> bool {
+        use Mutant::{B07a, B07b, B07c, B22, B66, B78, Null2};
+        !matches!(self, B07a | B07b | B07c | B22 | B66 | B78 | Null2)
     }
 
     /// Whether it only tests that the search looks at all: an engine without any rule must be found.

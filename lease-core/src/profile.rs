@@ -217,6 +217,14 @@ decisions! {
         /// The ballot fails with -214.
         Refused
     }
+    /// When does an acquire look whether the leader tells other sizes than those of the lockspace, which it began to
+    /// read with? (paxos-lease §2)
+    resource_sizes: ResourceSizes {
+        /// After the blocks: what stands where a block would be with the wrong sizes mostly is none, and the acquire fails.
+        AfterBlocks,
+        /// Before anything else of what it read.
+        First
+    }
     /// When is a committed value our own? (bugs B01b)
     winner: Winner {
         /// When it names our host id.

@@ -108,6 +108,8 @@ impl Capability {
                         || a.host_id == b.host_id
                 }) || simulated && hosts.iter().any(|host| host.io_timeout.low < host.io_timeout.high)
                     || scenario.resources.iter().any(|resource| simulated && resource.num_hosts != 0)
+                    || scenario.resources.iter().any(|resource| resource.geometry != scenario.geometry)
+                    || scenario.lockspaces.iter().any(|lockspace| lockspace.geometry != scenario.geometry)
             }
             19 => simulated && scenario.run.heal,
             _ => false,

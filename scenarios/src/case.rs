@@ -104,8 +104,11 @@ impl<'a> Case<'a> {
 
         let geometry = scenario.geometry;
         let disk = DiskId(0);
-        let end = scenario.lockspaces.iter().map(|area| area.offset);
-        let end = end.chain(scenario.resources.iter().map(|area| area.offset)).max().unwrap_or(0) + geometry.align();
+        let end = scenario.lockspaces.iter().map(|area| (area.offset, area.geometry.align()));
+        let end = end.chain(scenario.resources.iter().map(|area| (area.offset, area.geometry.align())));
+        // Whoever takes the last area for a larger one reads no further than the disk goes.
+        let largest = end.clone().map(|(_, align)| align).max().unwrap_or(0);
+        let end = end.map(|(offset, _)| offset + largest).max().unwrap_or(0);
         let indices = scenario.indices.iter().map(|plan| IndexSetup {
             lockspace: LockspaceIx(plan.lockspace),
             place: Place { disk, offset: plan.offset },
@@ -123,7 +126,7 @@ impl<'a> Case<'a> {
                 .map(|area| LockspaceSetup {
                     name: name(&area.name),
                     place: Place { disk, offset: area.offset },
-                    geometry,
+                    geometry: area.geometry,
                     io_timeout: least as u16,
                 })
                 .collect(),
@@ -134,7 +137,7 @@ impl<'a> Case<'a> {
                     lockspace: LockspaceIx(area.lockspace),
                     name: name(&area.name),
                     place: Place { disk, offset: area.offset },
-                    geometry,
+                    geometry: area.geometry,
                     num_hosts: area.num_hosts,
                 })
                 .chain(indices.iter().map(IndexSetup::lease))

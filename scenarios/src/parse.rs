@@ -10,7 +10,7 @@
 //! io_timeout = "10..20"  # any number or duration may be a range: each seed draws from it
 //!
 //! [[resource]]
-//! name = "R1"
+//! name = "R1"            # sector = "4096" and align = "8M" where it has other sizes than the [disk]
 //!
 //! [workload]
 //! hold = "5s..60s"
@@ -34,6 +34,7 @@
 //! sanlock_3_8_5 = "holds"
 //! ```
 
+mod areas;
 mod deeds;
 
 use crate::check::CheckPlan;
@@ -44,11 +45,10 @@ use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
 use crate::known::KNOWN_BUGS;
 use crate::reader::{BadScenario, Found, Reader, Source};
 use crate::scenario::{
-    Anchor, Deed, Expected, HostPlan, IndexPlan, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan, Scenario,
+    Anchor, Deed, Expected, HostPlan, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan, Scenario,
     ScriptedEvent, Signed, Style, Workload, letter,
 };
 use deeds::hex;
-use lease_core::format::Geometry;
 use lease_core::seam::{LsId, Task};
 use model::action::Part;
 use model::history::Property;
@@ -60,7 +60,6 @@ use std::path::Path;
 type Read<T> = Result<T, BadScenario>;
 
 const ANY: Range = Range { low: 0, high: u64::MAX };
-const MIB: u64 = 1 << 20;
 /// EIO, what a path that fails answers unless a scenario says otherwise.
 const EIO: u16 = 5;
 
@@ -117,12 +116,11 @@ fn read(reader: &mut Reader<'_>, name: &str, file: &str, text: &str, story: Stri
     };
     let twins = check.as_ref().is_some_and(|(_, check)| check.is_about_host_ids());
     let allowed = Allowed { beyond, small, twins };
-    let geometry = reader.table("disk", geometry)?;
-    let align = geometry.align();
+    let geometry = reader.table("disk", areas::disk)?;
     let hosts = hosts(reader, allowed, geometry.max_hosts())?;
-    let lockspaces = lockspaces(reader, align)?;
-    let resources = resources(reader, align, &lockspaces, &hosts, beyond)?;
-    let indices = indices(reader, align, &lockspaces, &resources)?;
+    let lockspaces = areas::lockspaces(reader, geometry)?;
+    let resources = areas::resources(reader, geometry, &lockspaces, &hosts, beyond)?;
+    let indices = areas::indices(reader, geometry, &lockspaces, &resources)?;
     if small && !indices.is_empty() {
         return Err(reader.bad(0, "[[index]]", "none in a world that is decided completely", "one"));
     }
@@ -203,16 +201,6 @@ fn expected(table: &mut Reader<'_>, key: &'static str, small: bool) -> Read<Expe
             Err(table.bad(found.at, key, expected, format!("{:?}", found.value)))
         }
     }
-}
-
-fn geometry(disk: &mut Reader<'_>) -> Read<Geometry> {
-    let sector = disk.word("sector", &[("512", 512), ("4096", 4096)])?.map_or(512, |found| found.value);
-    let aligns = [("1M", MIB), ("2M", 2 * MIB), ("4M", 4 * MIB), ("8M", 8 * MIB)];
-    let usual = if sector == 512 { MIB } else { 8 * MIB };
-    let at = disk.at();
-    let align = disk.word("align", &aligns)?.unwrap_or(Found { value: usual, at });
-    Geometry::from_sizes(sector, align.value)
-        .ok_or_else(|| disk.bad(align.at, "align", "\"1M\" with 512-byte sectors", "another"))
 }
 
 /// What a host is unless something else is said.
@@ -372,121 +360,6 @@ fn host_keys(table: &mut Reader<'_>, plan: &mut HostPlan, allowed: Allowed) -> R
         plan.clock = found.value;
     }
     Ok(())
-}
-
-/// An offset, or the first free area after those before.
-fn place(table: &mut Reader<'_>, align: u64, next: &mut u64) -> Read<u64> {
-    let Some(found) = table.number("offset", Range::new(0, 1 << 40))? else {
-        let offset = *next;
-        *next += align;
-        return Ok(offset);
-    };
-    if found.value % align != 0 {
-        return Err(table.bad(found.at, "offset", format!("a multiple of {align}"), found.value));
-    }
-    *next = (*next).max(found.value + align);
-    Ok(found.value)
-}
-
-fn area_name(table: &mut Reader<'_>, usual: String) -> Read<String> {
-    let at = table.at();
-    let found = table.text("name")?.unwrap_or(Found { value: usual, at });
-    if found.value.is_empty() || found.value.len() > 48 {
-        return Err(table.bad(found.at, "name", "from 1 to 48 bytes", found.value.len()));
-    }
-    Ok(found.value)
-}
-
-fn lockspaces(reader: &mut Reader<'_>, align: u64) -> Read<Vec<LockspacePlan>> {
-    let mut next = 0;
-    let mut lockspaces: Vec<LockspacePlan> = Vec::new();
-    reader.array("lockspace", |index, table| {
-        let usual = if index == 0 { "LS".to_owned() } else { format!("LS{}", index + 1) };
-        let plan = LockspacePlan { name: area_name(table, usual)?, offset: place(table, align, &mut next)? };
-        if let Some(twin) = lockspaces.iter().find(|other| other.name == plan.name) {
-            return Err(table.bad(table.at(), "name", "a name of its own", format!("{:?} again", twin.name)));
-        }
-        if let Some(twin) = lockspaces.iter().find(|other| other.offset == plan.offset) {
-            let found = format!("the area of {}", twin.name);
-            return Err(table.bad(table.at(), "offset", "an area of its own", found));
-        }
-        lockspaces.push(plan);
-        Ok(())
-    })?;
-    if lockspaces.is_empty() {
-        lockspaces.push(LockspacePlan { name: "LS".to_owned(), offset: 0 });
-    }
-    Ok(lockspaces)
-}
-
-/// The lockspace of an area; the first unless something else is said.
-fn lockspace_named(table: &mut Reader<'_>, lockspaces: &[LockspacePlan]) -> Read<u8> {
-    let Some(found) = table.text("lockspace")? else { return Ok(0) };
-    match lockspaces.iter().position(|area| area.name == found.value) {
-        Some(index) => Ok(index as u8),
-        None => {
-            let found_text = format!("{:?}", found.value);
-            Err(table.bad(found.at, "lockspace", "the name of a [[lockspace]]", found_text))
-        }
-    }
-}
-
-fn resources(
-    reader: &mut Reader<'_>,
-    align: u64,
-    lockspaces: &[LockspacePlan],
-    hosts: &[HostPlan],
-    beyond: bool,
-) -> Read<Vec<ResourcePlan>> {
-    let mut next = lockspaces.iter().map(|area| area.offset + align).max().unwrap_or(0);
-    let mut resources: Vec<ResourcePlan> = Vec::new();
-    let max_hosts = Range::new(0, 2000);
-    reader.array("resource", |index, table| {
-        let name = area_name(table, format!("R{}", index + 1))?;
-        let lockspace = lockspace_named(table, lockspaces)?;
-        let at = table.at();
-        let num_hosts = table.number("num_hosts", max_hosts)?.unwrap_or(Found { value: 0, at });
-        let largest = hosts.iter().map(|host| host.host_id).max().unwrap_or(0);
-        if num_hosts.value != 0 && num_hosts.value < largest && !beyond {
-            let expected = format!("room for host id {largest}, or [expect] beyond = true");
-            return Err(table.bad(num_hosts.at, "num_hosts", expected, num_hosts.value));
-        }
-        let num_hosts = num_hosts.value;
-        let plan = ResourcePlan { name, lockspace, offset: place(table, align, &mut next)?, num_hosts };
-        if let Some(twin) = resources.iter().find(|other| other.name == plan.name && other.lockspace == plan.lockspace)
-        {
-            return Err(table.bad(table.at(), "name", "a name of its own", format!("{:?} again", twin.name)));
-        }
-        let taken = lockspaces.iter().map(|area| (&area.name, area.offset));
-        let mut taken = taken.chain(resources.iter().map(|area| (&area.name, area.offset)));
-        if let Some((twin, _)) = taken.find(|(_, offset)| *offset == plan.offset) {
-            return Err(table.bad(table.at(), "offset", "an area of its own", format!("the area of {twin}")));
-        }
-        resources.push(plan);
-        Ok(())
-    })?;
-    if resources.is_empty() {
-        resources.push(ResourcePlan { name: "R1".to_owned(), lockspace: 0, offset: next, num_hosts: 0 });
-    }
-    Ok(resources)
-}
-
-/// Indices lie behind everything else, one after the other.
-fn indices(
-    reader: &mut Reader<'_>,
-    align: u64,
-    lockspaces: &[LockspacePlan],
-    resources: &[ResourcePlan],
-) -> Read<Vec<IndexPlan>> {
-    let ends = lockspaces.iter().map(|area| area.offset).chain(resources.iter().map(|area| area.offset));
-    let mut next = ends.max().map_or(0, |last| last + align);
-    reader.array("index", |_, table| {
-        let lockspace = lockspace_named(table, lockspaces)?;
-        let max = table.number("max_resources", Range::new(1, 64))?.map_or(8, |found| found.value);
-        let plan = IndexPlan { lockspace, offset: next, max_resources: max as u32 };
-        next += (2 + max) * align;
-        Ok(plan)
-    })
 }
 
 fn workload(table: &mut Reader<'_>) -> Read<Workload> {

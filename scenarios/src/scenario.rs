@@ -99,7 +99,7 @@ pub struct Scenario {
     pub story: String,
     /// Whether it leaves the tolerance.
     pub beyond: bool,
-    /// Sector and area size.
+    /// Sector and area size, where an area does not state its own; the sector size of the disk.
     pub geometry: Geometry,
     /// The hosts.
     pub hosts: Vec<HostPlan>,
@@ -181,6 +181,8 @@ pub struct LockspacePlan {
     pub name: String,
     /// Byte offset of its area.
     pub offset: u64,
+    /// Sector and area size.
+    pub geometry: Geometry,
 }
 
 /// A resource as a scenario describes it.
@@ -192,6 +194,8 @@ pub struct ResourcePlan {
     pub lockspace: u8,
     /// Byte offset of its area.
     pub offset: u64,
+    /// Sector and area size.
+    pub geometry: Geometry,
     /// How many hosts take part; 0: as many as the area has room for.
     pub num_hosts: u64,
 }

@@ -223,12 +223,14 @@ impl<S: Sink> Simulation<'_, S> {
         let area = self.dice.faults.below(areas) as usize;
         let sectors = self.hosts.len() as u64 + 2;
         let within = self.dice.faults.below(sectors);
-        let sector = u64::from(setup.disks[0].sector_size);
-        let place = match setup.lockspaces.get(area) {
-            Some(lockspace) => lockspace.place,
-            None => setup.resources[area - setup.lockspaces.len()].place,
+        let (place, geometry) = match setup.lockspaces.get(area) {
+            Some(lockspace) => (lockspace.place, lockspace.geometry),
+            None => {
+                let resource = &setup.resources[area - setup.lockspaces.len()];
+                (resource.place, resource.geometry)
+            }
         };
-        place.offset + within * sector
+        place.offset + within * u64::from(geometry.sector())
     }
 
     fn undo_after(&mut self, undo: Undo, micros: u64) {

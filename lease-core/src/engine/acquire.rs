@@ -19,7 +19,8 @@ use crate::format::{DeltaLease, Geometry, HostBlock, Leader, ModeBlock, SectorKi
 use crate::mutants::Mutant;
 use crate::numbers::{Lver, Mbal, Second, Span, Stamp, Time};
 use crate::profile::{
-    Config, ConvertUndo, FailingAcquire, OwnVote, OwnerIoTimeout, Profile, RegressedLeader, Retract, SharedFailure,
+    Config, ConvertUndo, FailingAcquire, LvbPlace, OwnVote, OwnerIoTimeout, Profile, RegressedLeader, ResourceSizes,
+    Retract, SharedFailure,
 };
 use crate::seam::{ClientId, Event, Mode, Rare, RequestId, Takeable, Task, Terms};
 use alloc::boxed::Box;
@@ -509,6 +510,17 @@ impl Acquire {
 
     // Look.
 
+    /// Looks again, with the sizes that the leader tells.
+    fn look_with(&mut self, told: Geometry, worker: Task, cx: &mut Cx<'_>) -> Progress {
+        cx.rare(Rare::GeometryRestart);
+        self.token.geometry = told;
+        if self.terms.lvb && !told.lvb_fits() && cx.config.profile.lvb_place == LvbPlace::Inside {
+            return self.fail(Refusal::Invalid, cx);
+        }
+        self.look(worker, cx);
+        Ok(())
+    }
+
     fn looked(&mut self, worker: u8, lockspace: Option<&Lockspace>, ended: Ended, cx: &mut Cx<'_>) -> Progress {
         let task = Task::Worker(worker);
         let read = ended.and_then(|data| Ok((self.token.read_leader(&data)?, data)));
@@ -516,6 +528,13 @@ impl Acquire {
             Ok(read) => read,
             Err(why) => return self.fail(why, cx),
         };
+        let other_sizes = match Geometry::from_leader(leader.sector_size, leader.flags) {
+            Ok(told) => (told != self.token.geometry && !cx.config.mutated(Mutant::B34)).then_some(told),
+            Err(why) => return self.fail(why, cx),
+        };
+        if let (Some(told), ResourceSizes::First) = (other_sizes, cx.config.profile.resource_sizes) {
+            return self.look_with(told, task, cx);
+        }
         let looked = match ballot::look(&data, self.token.geometry.sector(), leader.num_hosts, self.token.host) {
             Ok(looked) => looked,
             Err(why) => {
@@ -523,15 +542,8 @@ impl Acquire {
                 return self.fail(why, cx);
             }
         };
-        match Geometry::from_leader(leader.sector_size, leader.flags) {
-            Ok(geometry) if geometry != self.token.geometry && !cx.config.mutated(Mutant::B34) => {
-                cx.rare(Rare::GeometryRestart);
-                self.token.geometry = geometry;
-                self.look(task, cx);
-                return Ok(());
-            }
-            Ok(_) => {}
-            Err(why) => return self.fail(why, cx),
+        if let Some(told) = other_sizes {
+            return self.look_with(told, task, cx);
         }
         if self.terms.lver != Lver(0) && leader.lver != self.terms.lver {
             return self.fail(Refusal::AcquireLver, cx);

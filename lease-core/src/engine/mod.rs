@@ -226,6 +226,11 @@ impl Engine {
         }
     }
 
+    /// What is being acquired, held or released, by the names of lockspace and resource.
+    pub fn claims(&self) -> impl ExactSizeIterator<Item = &(Name, Name)> {
+        self.resources.claims()
+    }
+
     /// What clients hold.
     pub fn holdings(&self) -> impl Iterator<Item = (ClientId, Holding)> + Clone {
         self.resources.held().map(|(client, won)| {

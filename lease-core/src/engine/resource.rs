@@ -220,6 +220,11 @@ impl Resources {
         self.orphans().any(|won| won.token.key.0 == *lockspace)
     }
 
+    /// Everything that is being acquired, held or released.
+    pub(super) fn claims(&self) -> impl ExactSizeIterator<Item = &Key> {
+        self.0.keys()
+    }
+
     /// Whether any resource of this lockspace is being acquired, held or released.
     pub(super) fn any_of(&self, lockspace: &Name) -> bool {
         self.0.keys().any(|(name, _)| name == lockspace)

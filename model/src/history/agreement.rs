@@ -76,6 +76,26 @@ impl Agreement {
         }
     }
 
+    /// Whether a version is known to be decided for another than `host` as it lives now, or so old that whoever committed
+    /// it is forgotten.
+    pub(super) fn is_over(
+        &self,
+        resource: ResourceIx,
+        lver: Lver,
+        host: Host,
+        ledger: &Ledger,
+        facts: &Facts<'_>,
+    ) -> bool {
+        let commits = &self.0[usize::from(resource.0)].known;
+        let life = ledger.host(host).current(facts.resource(resource).lockspace);
+        match commits.binary_search_by_key(&lver, |known| known.lver) {
+            Ok(found) => life.is_none_or(|life| {
+                (commits[found].owner, commits[found].generation) != (life.host_id, life.generation)
+            }),
+            Err(place) => place == 0 && commits.len() == REMEMBERED,
+        }
+    }
+
     fn commit(&mut self, at: Instant, by: Host, resource: ResourceIx, leader: &Leader, facts: &Facts<'_>) -> Verdict {
         let commits = &mut self.0[usize::from(resource.0)].known;
         let (owner, generation, timestamp) = (leader.owner_id, leader.owner_generation, leader.timestamp);

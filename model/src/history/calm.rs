@@ -48,6 +48,11 @@ impl Calm {
         }
     }
 
+    /// Whether somebody read or wrote what he should not have.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damaged
+    }
+
     /// To be asked before the ledger follows the happening, for what was under way on a host goes down with it.
     pub(super) fn before(&mut self, at: Instant, happening: &Happening, ledger: &Ledger, facts: &Facts<'_>) {
         if let Happening::Down { host, .. } = happening

@@ -143,6 +143,8 @@ pub(super) struct UnderWay {
     pub(super) area_read: Option<LockspaceIx>,
     /// Where it writes, if it does.
     pub(super) writes: Option<(DiskId, u64)>,
+    /// From where on it reads, if it does.
+    pub(super) reads: Option<u64>,
 }
 
 /// A request that was not answered yet.
@@ -283,8 +285,16 @@ impl Ledger {
                     let area = facts.lockspace(*lockspace);
                     area.place.offset == *offset && area.geometry.align() == *length
                 });
-                let under_way =
-                    UnderWay { slot: *slot, disk: *disk, io: *io, task: *task, issued: at, area_read, writes: None };
+                let under_way = UnderWay {
+                    slot: *slot,
+                    disk: *disk,
+                    io: *io,
+                    task: *task,
+                    issued: at,
+                    area_read,
+                    writes: None,
+                    reads: Some(*offset),
+                };
                 self.host_mut(*host).under_way.push(under_way);
             }
             Happening::WriteIssued { host, task, slot, disk, io, offset, .. } => {
@@ -297,6 +307,7 @@ impl Ledger {
                     issued: at,
                     area_read: None,
                     writes: Some((*disk, *offset)),
+                    reads: None,
                 };
                 self.host_mut(*host).under_way.push(under_way);
             }

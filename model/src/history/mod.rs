@@ -28,6 +28,7 @@ mod index;
 mod killing;
 mod ledger;
 mod life;
+mod own_block;
 mod progress;
 mod property;
 mod residue;
@@ -49,7 +50,7 @@ pub use violation::Violation;
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, ResourceIx, Setup};
-use lease_core::format::Sector;
+use lease_core::format::{Name, Sector};
 use lease_core::seam::{ClientId, Holding};
 use ledger::Ledger;
 use violation::Verdict;
@@ -67,6 +68,8 @@ pub struct History {
     value: value::Values,
     indices: index::Indices,
     events: events::Events,
+    damage: own_block::Damage,
+    strangers: host_id::Strangers,
     progress: progress::Progress,
     counter: counts::Counter,
     violation: Option<Violation>,
@@ -89,6 +92,8 @@ impl History {
             value: value::Values::new(setup),
             indices: index::Indices::default(),
             events: events::Events::new(setup),
+            damage: own_block::Damage::default(),
+            strangers: host_id::Strangers::default(),
             progress: progress::Progress::default(),
             counter: counts::Counter::new(setup),
             violation: None,
@@ -160,6 +165,8 @@ impl History {
         self.calm.before(at, happening, &self.ledger, facts);
         let ended = self.ledger.see(at, happening, facts);
         self.counter.see(at, happening, &self.ledger);
+        self.damage.see(happening, ended.io, facts);
+        self.strangers.see(happening, &self.ledger, facts);
         before?;
 
         if let Some(written) = &written {
@@ -170,7 +177,11 @@ impl History {
             format::written(at, written, &self.ledger, facts)?;
             self.events.written(at, written, &self.ledger, facts)?;
             self.agreement.written(at, written, &self.ledger, facts)?;
-            return Ok(());
+            if !self.calm.is_damaged() {
+                own_block::written(at, written, &self.ledger, facts)?;
+            }
+            self.damage.written(at, written, &self.ledger, facts)?;
+            return self.strangers.written(at, written, &self.ledger, facts);
         }
         exclusion::see(at, happening, &self.ledger, facts)?;
         host_id::see(at, happening, &self.ledger, facts)?;
@@ -204,6 +215,17 @@ impl History {
     ) {
         if !self.is_over() {
             let verdict = answers::compare_holdings(at, host, holdings, &self.ledger, facts);
+            self.note(verdict);
+        }
+    }
+
+    /// A daemon has let go of something. `claims` tells what it still is at work on or holds, by the names of lockspace
+    /// and resource; with nobody's claim, nothing of it may look owned.
+    pub fn let_go(&mut self, at: Instant, host: Host, claims: impl Fn(&Name, &Name) -> bool, facts: &Facts<'_>) {
+        if self.violation.is_none() && !self.calm.is_damaged() {
+            let (ledger, agreement) = (&self.ledger, &self.agreement);
+            let decided = |resource, lver| agreement.is_over(resource, lver, host, ledger, facts);
+            let verdict = own_block::let_go(at, host, claims, decided, ledger, facts);
             self.note(verdict);
         }
     }

@@ -48,8 +48,12 @@ pub(super) fn before(at: Instant, happening: &Happening, ledger: &Ledger, facts:
         }
         _ => {}
     }
-    let Happening::Engine { host, event: Event::JoinFailed { lockspace, .. } | Event::Left { lockspace, .. } } =
-        happening
+    let Happening::Engine {
+        host,
+        event:
+            // Who succeeds in spite of it has not given up either.
+            Event::Joined { lockspace, .. } | Event::JoinFailed { lockspace, .. } | Event::Left { lockspace, .. },
+    } = happening
     else {
         return Ok(());
     };

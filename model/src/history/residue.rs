@@ -79,10 +79,12 @@ pub(super) fn see(at: Instant, happening: &Happening, ledger: &Ledger, facts: &F
     let config = &facts.setup.hosts[usize::from(host.0)].config;
     let sets_free = config.profile.aborted_join == AbortedJoin::SetFree;
     let gives_up = state.under_way.iter().any(|io| io.task == Task::Lockspace(*id));
-    let Some(life) = state.lives.iter().rev().find(|life| life.phase == Phase::JoinFailed) else { return Ok(()) };
+    // The life that ended just now, for others of this host may have failed before, in other lockspaces.
+    let now = facts.now(*host, at);
+    let is_it = |life: &&Life| life.phase == Phase::JoinFailed && life.ended == Some(now);
+    let Some(life) = state.lives.iter().rev().find(is_it) else { return Ok(()) };
     let Some(record) = facts.delta(*host, life.lockspace, life.host_id) else { return Ok(()) };
-    let old = facts.now(*host, at).second().since(Second(record.timestamp.0))
-        >= config.parameters.failure_age(life.io_timeout);
+    let old = now.second().since(Second(record.timestamp.0)) >= config.parameters.failure_age(life.io_timeout);
     if !sets_free || gives_up || old { Ok(()) } else { slot(at, *host, state, life, facts) }
 }
 

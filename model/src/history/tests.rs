@@ -3,6 +3,8 @@
 //! The stories are told to the history as a world would tell them, but by hand, so that they can tell of engines worse
 //! than ours.
 
+mod own_block;
+
 use super::{Facts, History, Property};
 use crate::action::{Action, Part};
 use crate::clock::HostClock;

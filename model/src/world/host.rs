@@ -35,6 +35,8 @@ pub(super) struct HostState {
     pub(super) children: Vec<(Process, Vec<Use>)>,
     /// What it goes by, if it was installed anew.
     pub(super) name: Option<Name>,
+    /// How many resources the daemon is at work on or holds.
+    pub(super) claims: usize,
     /// I/Os of lives before this one may still be on their way: nothing was issued since the host booted.
     pub(super) before_first_io: bool,
     /// The next thing that must not be missed.
@@ -91,6 +93,7 @@ impl HostState {
             processes: Vec::new(),
             children: Vec::new(),
             name: None,
+            claims: 0,
             before_first_io: false,
             horizon: (Instant::NEVER, None),
         }

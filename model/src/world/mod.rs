@@ -44,6 +44,7 @@ use crate::setup::{Device, Host, HostSetup, Process, ResourceIx, Setup};
 use host::{CATCH_UP, HostState};
 use io::IoTable;
 use lease_core::Engine;
+use lease_core::format::Name;
 use lease_core::mutants::Mutant;
 use lease_core::numbers::{Span, Time};
 use lease_core::seam::{DiskId, Input, LastLife, LsId, Output, Outputs, Signal, Task, WatchdogAnswer, WatchdogMessage};
@@ -148,6 +149,7 @@ impl World {
             if std::mem::take(&mut self.replied) {
                 self.compare_holdings(host);
             }
+            self.look_what_was_let_go(host);
             self.hosts[usize::from(host.0)].settle(host, &self.clocks[usize::from(host.0)]);
         }
         Ok(())
@@ -345,6 +347,23 @@ impl World {
         {
             let facts = Facts { setup: &self.setup, limits: &self.limits, disks: &self.disks, clocks: &self.clocks };
             self.history.compare_holdings(self.now, host, engine.holdings(), &facts);
+        }
+    }
+
+    /// Of what an engine is not at work on any more, nothing may look owned.
+    fn look_what_was_let_go(&mut self, host: Host) {
+        let state = &mut self.hosts[usize::from(host.0)];
+        let claims = state.engine.as_ref().map_or(0, |engine| engine.claims().len());
+        if std::mem::replace(&mut state.claims, claims) <= claims {
+            return;
+        }
+        let state = &self.hosts[usize::from(host.0)];
+        if let Some(engine) = &state.engine {
+            let facts = Facts { setup: &self.setup, limits: &self.limits, disks: &self.disks, clocks: &self.clocks };
+            let claims = |lockspace: &Name, resource: &Name| {
+                engine.claims().any(|(space, name)| space.same(lockspace) && name.same(resource))
+            };
+            self.history.let_go(self.now, host, claims, &facts);
         }
     }
 
