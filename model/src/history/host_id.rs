@@ -69,9 +69,9 @@ impl Strangers {
 fn own_record(host: Host, id: LsId, ledger: &Ledger, facts: &Facts<'_>) -> Option<Result<(), Option<DeltaLease>>> {
     let life = ledger.life_of(host, id).filter(|life| life.believes())?;
     let found = facts.delta(host, life.lockspace, life.host_id);
-    let name = &facts.setup.hosts[usize::from(host.0)].config.host_name;
+    let name = ledger.name_of(host, facts);
     let mine = |record: &DeltaLease| {
-        (record.owner_id, record.owner_generation) == (life.host_id, life.generation) && record.owner_name.same(name)
+        (record.owner_id, record.owner_generation) == (life.host_id, life.generation) && record.owner_name.same(&name)
     };
     Some(if found.as_ref().is_some_and(mine) { Ok(()) } else { Err(found) })
 }

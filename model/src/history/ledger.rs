@@ -4,7 +4,7 @@
 
 use super::counts::is_loss;
 use super::facts::{Area, Facts};
-use crate::action::Part;
+use crate::action::{Action, Part};
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, LockspaceIx, Process, ResourceIx, Setup};
@@ -170,6 +170,8 @@ pub(super) struct HostLedger {
     pub(super) requests: Vec<Asked>,
     /// What the daemon may hold for clients that are gone.
     pub(super) orphans: Vec<ResourceIx>,
+    /// What it goes by, if it was installed anew.
+    name: Option<Name>,
 }
 
 impl HostLedger {
@@ -256,6 +258,11 @@ impl Ledger {
         &mut self.hosts[usize::from(host.0)]
     }
 
+    /// What a host goes by.
+    pub(super) fn name_of(&self, host: Host, facts: &Facts<'_>) -> Name {
+        self.host(host).name.unwrap_or(facts.setup.hosts[usize::from(host.0)].config.host_name)
+    }
+
     /// Whether a resource was to be given this name.
     pub(super) fn bears(&self, resource: ResourceIx, name: &Name) -> bool {
         self.renamed.iter().any(|(renamed, given)| *renamed == resource && given.same(name))
@@ -280,6 +287,7 @@ impl Ledger {
     pub(super) fn see(&mut self, at: Instant, happening: &Happening, facts: &Facts<'_>) -> Ended {
         let mut ended = Ended::default();
         match happening {
+            Happening::Chosen(Action::Rename { host, name }) => self.host_mut(*host).name = Some(*name),
             Happening::ReadIssued { host, task, slot, disk, io, offset, length } => {
                 let area_read = self.bind(*host, *task, *disk, *offset, facts).filter(|lockspace| {
                     let area = facts.lockspace(*lockspace);

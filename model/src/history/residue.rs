@@ -1,7 +1,7 @@
 //! I-RESIDUE: when all is quiet, nothing on disk makes a live host look like the owner of something it does not hold.
 
 use super::facts::Facts;
-use super::ledger::{HostLedger, Ledger, Life, Phase};
+use super::ledger::{Ledger, Life, Phase};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;
@@ -16,7 +16,7 @@ pub(super) fn at_rest(at: Instant, ledger: &Ledger, facts: &Facts<'_>) -> Verdic
         for life in &state.lives {
             match life.phase {
                 Phase::Joined if state.requests.is_empty() => resources(at, host, life, ledger, facts)?,
-                Phase::JoinFailed | Phase::Left => slot(at, host, state, life, facts)?,
+                Phase::JoinFailed | Phase::Left => slot(at, host, life, ledger, facts)?,
                 _ => {}
             }
         }
@@ -85,17 +85,17 @@ pub(super) fn see(at: Instant, happening: &Happening, ledger: &Ledger, facts: &F
     let Some(life) = state.lives.iter().rev().find(is_it) else { return Ok(()) };
     let Some(record) = facts.delta(*host, life.lockspace, life.host_id) else { return Ok(()) };
     let old = now.second().since(Second(record.timestamp.0)) >= config.parameters.failure_age(life.io_timeout);
-    if !sets_free || gives_up || old { Ok(()) } else { slot(at, *host, state, life, facts) }
+    if !sets_free || gives_up || old { Ok(()) } else { slot(at, *host, life, ledger, facts) }
 }
 
 /// A join that failed, or a lockspace that was left, without trouble of its I/O leaves the delta lease free.
-fn slot(at: Instant, host: Host, state: &HostLedger, life: &Life, facts: &Facts<'_>) -> Verdict {
-    if life.troubled || life.generation.0 == 0 || state.current(life.lockspace).is_some() {
+fn slot(at: Instant, host: Host, life: &Life, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+    if life.troubled || life.generation.0 == 0 || ledger.host(host).current(life.lockspace).is_some() {
         return Ok(());
     }
     let Some(record) = facts.delta(host, life.lockspace, life.host_id) else { return Ok(()) };
-    let name = &facts.setup.hosts[usize::from(host.0)].config.host_name;
-    let mine = record.owner_generation == life.generation && record.owner_name.same(name);
+    let name = ledger.name_of(host, facts);
+    let mine = record.owner_generation == life.generation && record.owner_name.same(&name);
     if !mine || record.timestamp.is_free() {
         return Ok(());
     }
