@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// EIO.
 const EIO: u16 = 5;
 
+/// When a daemon is told again what it could not be told, in microseconds.
+const TOLD_AGAIN: u64 = 1_000_000;
+
 /// The end of a fault that lasts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Undo {
@@ -304,7 +307,14 @@ impl<S: Sink> Simulation<'_, S> {
             Undo::Resume(host, part) => self.resume(host, part),
             Undo::Mend(host) => self.set_paths(host, PathState::Open),
             Undo::Rollback(disk) => self.act(Action::Rollback { disk }),
-            Undo::Unused(host, lockspace) => self.declare(host, lockspace, Setting::Unused),
+            Undo::Unused(host, lockspace) => match self.declare(host, lockspace, Setting::Unused) {
+                // Whoever stands still cannot be told, and does not forget: it is told later.
+                Err(_) if self.world.daemon_up(host) => {
+                    self.undo_after(undo, TOLD_AGAIN);
+                    Ok(())
+                }
+                declared => declared,
+            },
         };
     }
 

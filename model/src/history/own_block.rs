@@ -155,12 +155,10 @@ impl Damage {
 
 /// Whether the block of some host of the cluster is damaged in what was read of a resource.
 fn any_damaged(runs: &[Run], resource: ResourceIx, facts: &Facts<'_>) -> bool {
-    let (lockspace, geometry) = (facts.resource(resource).lockspace, facts.resource(resource).geometry);
+    let geometry = facts.resource(resource).geometry;
     let disk = facts.resource(resource).place.disk;
-    let members = facts.setup.hosts.iter().flat_map(|host| &host.memberships);
-    let ids = members.filter(|member| member.lockspace == lockspace).map(|member| member.host_id);
     let disk_sector = u64::from(facts.setup.disks[usize::from(disk.0)].sector_size);
-    ids.into_iter().any(|id: HostId| {
+    members(resource, facts).any(|id| {
         let mut left = geometry.block_offset(id) / disk_sector;
         let bytes = runs.iter().find_map(|(count, bytes)| match left < u64::from(*count) {
             true => Some(bytes),
@@ -171,6 +169,13 @@ fn any_damaged(runs: &[Run], resource: ResourceIx, facts: &Facts<'_>) -> bool {
         });
         bytes.is_some_and(|bytes| !bytes.is_empty() && HostBlock::read(bytes).is_err())
     })
+}
+
+/// The host ids that may have a block in a resource.
+fn members<'a>(resource: ResourceIx, facts: &Facts<'a>) -> impl Iterator<Item = HostId> + use<'a> {
+    let lockspace = facts.resource(resource).lockspace;
+    let members = facts.setup.hosts.iter().flat_map(|host| &host.memberships);
+    members.filter(move |member| member.lockspace == lockspace).map(|member| member.host_id)
 }
 
 /// A daemon has let go of something: of all that it does not `claim`, its own block says nothing to its advantage.
@@ -197,6 +202,13 @@ pub(super) fn let_go(
             let Some(own) = facts.block(host, resource, life.host_id) else { continue };
             let me = (life.host_id, life.generation);
             let votes = own.bal.0 != 0 && (own.inp, own.inp2) == me && !own.released();
+            // Whoever begins a ballot of this version reads the vote of the higher ballot, too, and carries on that one.
+            let outvoted = |id: HostId| {
+                facts
+                    .block(host, resource, id)
+                    .is_some_and(|other| other.lver == own.lver && other.bal > own.bal && (other.inp, other.inp2) != me)
+            };
+            let votes = votes && !members(resource, facts).any(outvoted);
             let why = if own.mode.shared() && own.mode.generation == life.generation {
                 "says SHARED".to_string()
             } else if votes && !decided_for_another(resource, own.lver) {
