@@ -113,8 +113,8 @@ impl Engine {
     /// One tick of the main loop of a daemon that is to end.
     pub(super) fn end_if_idle(&mut self, now: Time, out: &mut Outputs) {
         let Some(shutdown) = &self.shutdown else { return };
-        let idle =
-            self.workers.iter().all(Option::is_none) && self.queue.is_empty() && self.background.running.is_none();
+        let works = self.background.running.is_some() || self.background.examining.is_some();
+        let idle = self.workers.iter().all(Option::is_none) && self.queue.is_empty() && !works;
         if self.has_lockspaces() || !idle {
             self.main.look_again(now);
             return;

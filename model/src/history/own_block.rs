@@ -202,13 +202,6 @@ pub(super) fn let_go(
             let Some(own) = facts.block(host, resource, life.host_id) else { continue };
             let me = (life.host_id, life.generation);
             let votes = own.bal.0 != 0 && (own.inp, own.inp2) == me && !own.released();
-            // Whoever begins a ballot of this version reads the vote of the higher ballot, too, and carries on that one.
-            let outvoted = |id: HostId| {
-                facts
-                    .block(host, resource, id)
-                    .is_some_and(|other| other.lver == own.lver && other.bal > own.bal && (other.inp, other.inp2) != me)
-            };
-            let votes = votes && !members(resource, facts).any(outvoted);
             let why = if own.mode.shared() && own.mode.generation == life.generation {
                 "says SHARED".to_string()
             } else if votes && !decided_for_another(resource, own.lver) {

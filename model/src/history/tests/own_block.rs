@@ -125,21 +125,14 @@ fn what_is_let_go_of_looks_like_nobodys() {
         s.commit(B, 1);
         let_go(s);
     });
-    holds("outvoted by a higher ballot for another", |s| {
+    // Somebody may have read the lower vote before the higher one landed, and carry it on under a number above both.
+    breaks(Property::Residue, "outvoted by a higher ballot for another", |s| {
         s.join(A, 1);
         s.join(B, 1);
         let vote = s.vote(A, 1);
         s.write_block(A, vote);
         let higher = s.vote(B, 1);
         s.write_block(B, HostBlock { mbal: Mbal(4_002), bal: Mbal(4_002), ..higher });
-        let_go(s);
-    });
-    breaks(Property::Residue, "a higher ballot that carries its own value", |s| {
-        s.join(A, 1);
-        s.join(B, 1);
-        let vote = s.vote(A, 1);
-        s.write_block(A, vote);
-        s.write_block(B, HostBlock { mbal: Mbal(4_002), bal: Mbal(4_002), ..vote });
         let_go(s);
     });
     holds("an earlier life's", |s| {
