@@ -235,7 +235,10 @@ impl Events {
             Happening::Landed { host, disk, offset, intact: true, .. } => {
                 match facts.spot(*disk, *offset).map(|spot| (spot.area, spot.kind)) {
                     Some((Area::Resource(resource), SectorKind::Leader)) => self.leader_landed(*host, resource, facts),
-                    Some((Area::Lockspace(lockspace), SectorKind::Delta(_))) if !self.listeners.is_empty() => {
+                    // What is owed may be taken back while nobody listens.
+                    Some((Area::Lockspace(lockspace), SectorKind::Delta(_)))
+                        if !(self.listeners.is_empty() && self.owing.is_empty()) =>
+                    {
                         if let Some(bytes) = facts.bytes(*host, *disk, *offset) {
                             self.renewal_landed(lockspace, bytes, ledger);
                         }

@@ -74,6 +74,33 @@ fn an_event_reaches_whom_it_is_for() {
 }
 
 #[test]
+fn an_event_that_is_over_is_owed_to_nobody() {
+    // 1. P listens; A tells B an event, and B's daemon reads the record, but its main loop stands still.
+    // 2. P listens no more. A's event is over, and its next renewal says nothing.
+    // 3. P listens again, the main loop goes on, and finds the record that says nothing.
+    holds("A says nothing any more when B looks", |s| {
+        s.listening();
+        s.send(2, EVENT);
+        s.renew_calling(&[2], EVENT);
+        s.read(B, THREAD, 0, 1 << 20);
+        s.told(B, Some(P), Request::EndEvent { lockspace: name("LS") }, Ok(Answer::Done));
+        s.wait(61);
+        s.renew_calling(&[], HostEvent::default());
+        s.told(B, Some(P), Request::RegEvent { lockspace: name("LS") }, Ok(Answer::Done));
+        s.look(None);
+    });
+    breaks(Property::Events, "A still says it when B looks", |s| {
+        s.listening();
+        s.send(2, EVENT);
+        s.renew_calling(&[2], EVENT);
+        s.read(B, THREAD, 0, 1 << 20);
+        s.wait(20);
+        s.renew_calling(&[2], EVENT);
+        s.look(None);
+    });
+}
+
+#[test]
 fn an_event_reaches_nobody_else() {
     breaks(Property::Events, "B hears what nobody sent", |s| {
         s.listening();
