@@ -63,6 +63,8 @@ struct Wanted {
     lver: Lver,
     force_mode: u32,
     owners: Vec<HostId>,
+    /// Whoever asked is gone: the daemon may still do it, but nobody hears of it.
+    forsaken: bool,
     answered: bool,
 }
 
@@ -291,6 +293,9 @@ impl Events {
             Happening::Ended { host, process } | Happening::HungUp { host, process } => {
                 self.listeners.retain(|listener| (listener.host, listener.process) != (*host, *process));
                 self.due.retain(|due| (due.host, due.process) != (*host, *process));
+                // The next process of this number asks anew, and what it is told is not about these.
+                let theirs = |wanted: &&mut Wanted| (wanted.by, wanted.process) == (*host, Some(*process));
+                self.wanted.iter_mut().filter(theirs).for_each(|wanted| wanted.forsaken = true);
             }
             Happening::Engine { host, event: Event::Killing { .. } | Event::Cleared { .. } }
             | Happening::DaemonDown { host }
@@ -318,7 +323,8 @@ impl Events {
             let owners = resource.map(|resource| self.owners[usize::from(resource.0)]).into_iter().collect();
             let lver = if *next && *lver == Lver(0) { Lver(0) } else { *lver };
             let (by, place, force_mode) = (host, *place, *force_mode);
-            self.wanted.push(Wanted { by, process, resource, place, lver, force_mode, owners, answered: false });
+            let (forsaken, answered) = (false, false);
+            self.wanted.push(Wanted { by, process, resource, place, lver, force_mode, owners, forsaken, answered });
         }
     }
 
@@ -326,7 +332,7 @@ impl Events {
     fn answered(&mut self, host: Host, process: Option<Process>, request: &Request) -> Vec<HostId> {
         let Request::Call { place, force_mode, .. } = request else { return Vec::new() };
         let is_it = |wanted: &&mut Wanted| {
-            !wanted.answered
+            !(wanted.answered || wanted.forsaken)
                 && (wanted.by, wanted.process, wanted.place, wanted.force_mode) == (host, process, *place, *force_mode)
         };
         let Some(wanted) = self.wanted.iter_mut().find(is_it) else { return Vec::new() };

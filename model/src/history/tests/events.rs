@@ -153,6 +153,28 @@ fn a_request_is_heeded_by_its_owner_alone() {
         s.event(B, heeded(Lver(2)));
         s.signal(B, super::Signal::Kill);
     });
+    // 1. B owns what P of A asks for, and P is gone before A's daemon comes to it.
+    // 2. The next owner is A itself. The next P asks A's daemon again, which answers that.
+    // 3. A's daemon comes to what the first P asked for, as it stood then: it calls B.
+    let asks_twice = |s: &mut Story, last: Happening| {
+        s.join(A, 1);
+        s.join(B, 1);
+        s.acquire(B, 1);
+        s.tell(Happening::Asked { host: A, process: Some(P), request: asks(2) });
+        s.tell(last);
+        s.release(B, 1);
+        s.commit(A, 2);
+        s.tell(Happening::Asked { host: A, process: Some(P), request: asks(2) });
+        s.told(A, Some(P), asks(2), Err(super::Refusal::Errno(5)));
+        s.wait(2);
+        s.renew_calling(&[2], HostEvent::default());
+    };
+    holds("A comes late to what one who is gone has asked for", |s| {
+        asks_twice(s, Happening::Ended { host: A, process: P });
+    });
+    holds("A comes late to what one who hung up has asked for", |s| {
+        asks_twice(s, Happening::HungUp { host: A, process: P });
+    });
     breaks(Property::Events, "A calls somebody who holds nothing", |s| {
         s.join(A, 1);
         s.join(B, 1);
