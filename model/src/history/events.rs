@@ -8,7 +8,7 @@
 
 use super::calm::damages;
 use super::facts::{Area, Facts};
-use super::ledger::{Ended, Ledger, NEARLY, Phase};
+use super::ledger::{Client, Ended, Ledger, NEARLY, Phase};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use super::written::Written;
@@ -17,7 +17,7 @@ use crate::instant::Instant;
 use crate::setup::{Host, LockspaceIx, Process, ResourceIx, Setup};
 use lease_core::format::{Bitmap, DeltaLease, HostEvent, RequestRecord, Sector, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver};
-use lease_core::seam::{DiskId, Event, EventChange, LsId, Place, Request, Task, ToldEvent};
+use lease_core::seam::{DiskId, Event, EventChange, LsId, Place, Request, Signal, Task, ToldEvent};
 use sim_disk::{Completion, IoId};
 
 /// Times io_timeout for which a host is called.
@@ -266,7 +266,7 @@ impl Events {
                     self.examined.push(Examined { host: *host, disk: *disk, io: *io, resource });
                 }
             }
-            Happening::Signalled { host, process, .. } => {
+            Happening::Signalled { host, process, .. } | Happening::KillpathRun { host, process, .. } => {
                 self.due.retain(|due| (due.host, due.process) != (*host, *process));
             }
             Happening::Completed { host, disk, io, completion, took, .. } => {
@@ -514,7 +514,8 @@ impl Events {
         Ok(())
     }
 
-    /// A daemon has read the request for a resource: whoever holds a lower version of it is to be signalled.
+    /// A daemon has read the request for a resource: whoever holds a lower version of it is to be signalled, or has its
+    /// program run. Who wants no signal at all gets none.
     #[expect(clippy::too_many_arguments, reason = "what there is to say about a read")]
     fn examined(
         &mut self,
@@ -540,7 +541,14 @@ impl Events {
         for hold in ledger.holds_of(host).filter(|hold| hold.resource == resource && record.lver > hold.lver) {
             // While a command of it is under way the daemon may know something else of it.
             let busy = state.requests.iter().any(|asked| asked.process == Some(hold.process));
-            let client = state.client(hold.process).is_some_and(|client| client.alive && !client.hung_up);
+            let told = |client: &&Client| {
+                let (signal, program) = match record.force_mode {
+                    RequestRecord::FORCE => (Signal::Kill, false),
+                    _ => (Signal::Term, client.killpath),
+                };
+                client.alive && !client.hung_up && (program || client.restricted.instead_of(signal).is_some())
+            };
+            let client = state.client(hold.process).filter(told).is_some();
             if client && !busy && hold.generation == life.generation {
                 self.due.push(Due { at, host, process: hold.process, resource });
             }

@@ -4,7 +4,7 @@ use super::{A, B, LsId, P, Property, Request, Story, THREAD, breaks, holds, name
 use crate::happening::Happening;
 use lease_core::format::{Bitmap, DeltaLease, HostEvent, RequestRecord};
 use lease_core::numbers::{Generation, HostId, Lver};
-use lease_core::seam::{Answer, Event, EventTerms, Task, ToldEvent};
+use lease_core::seam::{Answer, Event, EventTerms, Killpath, Restricted, Task, ToldEvent};
 
 const EVENT: HostEvent = HostEvent { generation: 1, event: 7, data: 70 };
 
@@ -206,6 +206,39 @@ fn a_request_is_heeded_by_its_owner_alone() {
         s.signal(B, super::Signal::Kill);
         s.wait(1);
         s.renew(A);
+    });
+    let declared = |s: &mut Story, request: Request| s.told(B, Some(P), request, Ok(Answer::Done));
+    let restricted = |kill, term| Request::Restrict(Restricted { kill, term });
+    holds("B has read the request, and the holder wants no signal", |s| {
+        declared(s, restricted(true, true));
+        asked_for(s);
+        s.event(B, heeded(Lver(2)));
+        s.wait(1);
+        s.renew(A);
+    });
+    breaks(Property::Events, "B has read the request, and the holder wants no SIGKILL, but gets no SIGTERM", |s| {
+        declared(s, restricted(true, false));
+        asked_for(s);
+        s.event(B, heeded(Lver(2)));
+        s.wait(1);
+        s.renew(A);
+    });
+    breaks(Property::Killing, "B sends the holder what it never wants", |s| {
+        declared(s, restricted(true, false));
+        asked_for(s);
+        s.event(B, heeded(Lver(2)));
+        s.signal(B, super::Signal::Kill);
+    });
+    let program = || Killpath { program: b"/p"[..].into(), arguments: b""[..].into(), with_pid: false };
+    holds("B has the holder's program run, for each request", |s| {
+        declared(s, Request::SetKillpath(program()));
+        asked_for(s);
+        for _ in 0..2 {
+            s.event(B, heeded(Lver(2)));
+            s.tell(Happening::KillpathRun { host: B, process: P, killpath: program() });
+            s.wait(1);
+            s.renew(A);
+        }
     });
     breaks(Property::Events, "B has read the request, and nobody is signalled", |s| {
         asked_for(s);
