@@ -109,7 +109,12 @@ impl Bench {
                     let ToldEvent { host_id, event: HostEvent { generation, event, data }, from, .. } = told;
                     state.log.push(format!("{} hears {event}/{data} for {host_id}.{generation} from {from}", client.0));
                 }
-                Output::Watchdog { .. } | Output::Event(_) | Output::RunKillpath { .. } | Output::Exit => {}
+                Output::RunKillpath { client, killpath } => {
+                    let words = killpath.words().into_iter().map(|word| String::from_utf8(word).expect("text"));
+                    let pid = if killpath.with_pid { " and the pid" } else { "" };
+                    state.log.push(format!("{}{pid} for {}", words.collect::<Vec<_>>().join(" "), client.0));
+                }
+                Output::Watchdog { .. } | Output::Event(_) | Output::Exit => {}
             }
         }
     }
@@ -230,6 +235,35 @@ fn a_holder_is_killed_or_asked_to_go() {
             assert_eq!(bench.log(NINTH), [] as [String; 0]);
             let left = if profile == Profile::HARDENED { Lver(0) } else { Lver(2) };
             assert_eq!(bench.request().lver, left);
+        }
+    }
+}
+
+#[test]
+fn a_holder_is_asked_as_it_has_declared() {
+    let killpath = Killpath { program: b"/p"[..].into(), arguments: b"go"[..].into(), with_pid: true };
+    let restricted = |kill, term| Request::Restrict(Restricted { kill, term });
+    let (named, free) = (Request::SetKillpath(killpath), restricted(false, false));
+    for (declared, by_force, gracefully) in [
+        (&[named.clone()][..], "Kill 0", "/p go for 0"),
+        (&[named, restricted(true, true)], "", "/p go for 0"),
+        (&[free], "Kill 0", "Term 0"),
+        (&[restricted(true, false)], "Term 0", "Term 0"),
+        (&[restricted(false, true)], "Kill 0", "Kill 0"),
+        (&[restricted(true, true)], "", ""),
+    ] {
+        for (force_mode, expected) in [(RequestRecord::FORCE, by_force), (RequestRecord::GRACEFUL, gracefully)] {
+            for profile in PROFILES {
+                let mut bench = Bench::joined(profile);
+                for request in declared {
+                    assert_eq!(bench.told(EIGHTH, 0, request.clone()), Ok(Answer::Done));
+                }
+                bench.acquire(EIGHTH, 0, Mode::Exclusive).expect("free");
+                bench.call(FIRST, 2, force_mode).expect("held");
+                bench.run(60);
+                let log = bench.log(EIGHTH).join(", ");
+                assert_eq!(log, expected, "{declared:?}, force mode {force_mode}");
+            }
         }
     }
 }

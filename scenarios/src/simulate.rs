@@ -496,6 +496,12 @@ impl<'a, S: Sink> Simulation<'a, S> {
         }
     }
 
+    /// What the world wants first, if it is past: it may have reckoned a range anew since the agenda heard of it.
+    pub(crate) fn overdue(&self) -> Option<Illegal> {
+        let (at, by) = self.world.horizon();
+        by.filter(|_| self.now > at).map(|by| Illegal::Overdue { at, by })
+    }
+
     /// The entry for the wakes of a task.
     fn wake(&mut self, host: Host, task: Task) -> Entry {
         let place = match task {
@@ -557,10 +563,14 @@ impl<'a, S: Sink> Simulation<'a, S> {
                 let pause = self.dice.faults.within(Range::secs(5, 60));
                 self.put(entry, self.now.after_micros(pause));
             }
-            What::Heal => {
-                self.agenda.remove(entry);
-                self.heal();
-            }
+            What::Heal => match self.overdue() {
+                // Whatever it undoes would be refused, and so never be undone.
+                Some(first) => self.settle(entry, Host(0), Err(first)),
+                None => {
+                    self.agenda.remove(entry);
+                    self.heal();
+                }
+            },
             What::Bound => {
                 self.agenda.remove(entry);
                 self.out_of_time();

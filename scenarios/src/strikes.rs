@@ -300,6 +300,9 @@ impl<S: Sink> Simulation<'_, S> {
     }
 
     pub(crate) fn undo(&mut self, entry: Entry, undo: Undo) {
+        if let Some(first) = self.overdue() {
+            return self.settle(entry, Host(0), Err(first));
+        }
         self.undos.retain(|(known, _)| *known != entry);
         self.agenda.remove(entry);
         // What is over already, by a reboot or a second mending, needs no undoing.

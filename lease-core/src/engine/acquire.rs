@@ -371,6 +371,7 @@ impl Acquire {
             }
             (Step::Phase2Write(_), Some(ended)) => match ended {
                 Ok(_) => {
+                    self.ballot().may_still_claim = false;
                     let io = self.start_ballot_read(task, cx);
                     self.step = Step::Phase2Read(io);
                     Ok(())
@@ -807,7 +808,12 @@ impl Acquire {
                 let decided_for_another = matches!(why, Refusal::AcquireOwned | Refusal::AcquireOther);
                 let ballot = self.ballot.as_ref()?;
                 let undecided = ballot.own.lver > self.found.as_ref().map_or(Lver(0), |leader| leader.lver);
-                let open = ballot.may_be_chosen() && !decided_for_another && (undecided || self.retract);
+                let unsettled = !decided_for_another && (undecided || self.retract);
+                if ballot.may_still_claim && unsettled {
+                    // RELEASED belongs beside a vote of our own. This one is another's: once it stands, nothing is claimed.
+                    return Some(ballot.own);
+                }
+                let open = ballot.may_be_chosen() && unsettled;
                 let released = if profile.mutated(Mutant::B51b4) { 0 } else { HostBlock::RELEASED };
                 open.then_some(HostBlock { flags: ballot.own.flags | released, ..ballot.own })
             }

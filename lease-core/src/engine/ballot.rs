@@ -95,6 +95,8 @@ pub(super) struct Ballot {
     /// The own block said RELEASED for this very version when the acquire began: what it voted for then must never be
     /// used again, even if it wins.
     pub(super) voted_and_released: bool,
+    /// Phase 2 carries another host's value, and until its write has succeeded an earlier vote for this host may stand.
+    pub(super) may_still_claim: bool,
     /// What every block of this ballot says besides: while a shared hold is converted it goes on.
     pub(super) mode: ModeBlock,
     /// The other hosts whose blocks said SHARED.
@@ -115,7 +117,7 @@ impl Ballot {
         // What the own block says of a version that is over decides nothing.
         let own = if own.lver < lver { HostBlock::default() } else { own };
         let (mode, shared) = (ModeBlock::default(), BTreeSet::new());
-        Ballot { me, generation, lver, mbal, own, voted_and_released, mode, shared }
+        Ballot { me, generation, lver, mbal, own, voted_and_released, may_still_claim: false, mode, shared }
     }
 
     /// "Processor p starts phase 1 of a ballot by setting dblock[p].mbal to its new ballot number." The paper leaves bal
@@ -200,6 +202,7 @@ impl Ballot {
         // What was released stays released for as long as the vote for it stands.
         let old = profile.mutated(Mutant::B51d);
         let flags = if old || self.voted_and_released && same_as_before { HostBlock::RELEASED } else { 0 };
+        self.may_still_claim = self.may_be_chosen() && value.inp != self.me;
         self.own = HostBlock {
             mbal: self.mbal,
             bal: self.mbal,

@@ -5,14 +5,18 @@
 
 use super::acquire::{Stimulus, Won};
 use super::io::{Cx, Ended, Op, Running};
+use super::recovery::Client;
 use super::resource::{Key, Token};
 use super::{Began, Command, Engine, lives};
 use crate::Refusal;
 use crate::format::{Leader, RequestRecord, SectorKind};
 use crate::numbers::{HostId, Lver, Numbers, Time, Visit};
 use crate::profile::{HeededRequest, OwnRequest, RequestOfShared};
-use crate::seam::{Answer, Event, Mode, Output, Outputs, Place, Rare, ReadData, RequestId, Signal, Task};
+use crate::seam::{
+    Answer, ClientId, Event, Killpath, Mode, Output, Outputs, Place, Rare, ReadData, RequestId, Signal, Task,
+};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 
 /// The writing of a request, under way.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -133,11 +137,15 @@ impl Examine {
     }
 }
 
-/// Who is signalled because of a request.
+/// Who is signalled because of a request, or has its program run (paxos-lease §10).
+///
+/// That a client is being killed is not noted: what it was asked for gracefully it may give back when it likes, and
+/// whether the daemon has to kill it some day is another matter.
 fn heed(
     won: &Won,
     record: &RequestRecord,
-    holders: impl Iterator<Item = crate::seam::ClientId>,
+    holders: impl Iterator<Item = ClientId>,
+    clients: &BTreeMap<ClientId, Client>,
     cx: &mut Cx<'_>,
 ) -> bool {
     let held = won.lver();
@@ -159,7 +167,22 @@ fn heed(
         }
     }
     for client in holders {
-        cx.out.push(Output::Signal { client, signal });
+        let state = clients.get(&client);
+        if signal == Signal::Term
+            && let Some(killpath) = state.and_then(|state| state.killpath.as_deref())
+        {
+            // "Without appending the pid."
+            cx.out.push(Output::RunKillpath { client, killpath: Killpath { with_pid: false, ..killpath.clone() } });
+            cx.rare(Rare::KillpathRun);
+            continue;
+        }
+        let sent = state.map_or(Some(signal), |state| state.restricted.instead_of(signal));
+        if sent != Some(signal) {
+            cx.rare(Rare::SignalRestricted);
+        }
+        if let Some(signal) = sent {
+            cx.out.push(Output::Signal { client, signal });
+        }
     }
     true
 }
@@ -263,7 +286,7 @@ impl Engine {
             let of_key = |won: &Won| won.token.key == examine.token.key;
             let held = self.resources.held().find(|(_, won)| of_key(won)).map(|(_, won)| won);
             let holders = self.resources.held().filter(|(_, won)| of_key(won)).map(|(client, _)| client);
-            let heeded = held.is_some_and(|won| heed(won, &record, holders, cx));
+            let heeded = held.is_some_and(|won| heed(won, &record, holders, &self.clients, cx));
             if heeded && cx.config.profile.heeded_request == HeededRequest::Wiped {
                 cx.rare(Rare::RequestWiped);
                 let wiped = RequestRecord { lver: Lver(0), force_mode: 0, padding: 0, ..record };

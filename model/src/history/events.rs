@@ -8,7 +8,7 @@
 
 use super::calm::damages;
 use super::facts::{Area, Facts};
-use super::ledger::{Ended, Ledger, NEARLY, Phase};
+use super::ledger::{Client, Ended, Ledger, NEARLY, Phase};
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use super::written::Written;
@@ -17,7 +17,7 @@ use crate::instant::Instant;
 use crate::setup::{Host, LockspaceIx, Process, ResourceIx, Setup};
 use lease_core::format::{Bitmap, DeltaLease, HostEvent, RequestRecord, Sector, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver};
-use lease_core::seam::{DiskId, Event, EventChange, LsId, Place, Request, Task, ToldEvent};
+use lease_core::seam::{DiskId, Event, EventChange, LsId, Place, Request, Signal, Task, ToldEvent};
 use sim_disk::{Completion, IoId};
 
 /// Times io_timeout for which a host is called.
@@ -63,6 +63,8 @@ struct Wanted {
     lver: Lver,
     force_mode: u32,
     owners: Vec<HostId>,
+    /// Whoever asked is gone: the daemon may still do it, but nobody hears of it.
+    forsaken: bool,
     answered: bool,
 }
 
@@ -235,7 +237,10 @@ impl Events {
             Happening::Landed { host, disk, offset, intact: true, .. } => {
                 match facts.spot(*disk, *offset).map(|spot| (spot.area, spot.kind)) {
                     Some((Area::Resource(resource), SectorKind::Leader)) => self.leader_landed(*host, resource, facts),
-                    Some((Area::Lockspace(lockspace), SectorKind::Delta(_))) if !self.listeners.is_empty() => {
+                    // What is owed may be taken back while nobody listens.
+                    Some((Area::Lockspace(lockspace), SectorKind::Delta(_)))
+                        if !(self.listeners.is_empty() && self.owing.is_empty()) =>
+                    {
                         if let Some(bytes) = facts.bytes(*host, *disk, *offset) {
                             self.renewal_landed(lockspace, bytes, ledger);
                         }
@@ -261,7 +266,7 @@ impl Events {
                     self.examined.push(Examined { host: *host, disk: *disk, io: *io, resource });
                 }
             }
-            Happening::Signalled { host, process, .. } => {
+            Happening::Signalled { host, process, .. } | Happening::KillpathRun { host, process, .. } => {
                 self.due.retain(|due| (due.host, due.process) != (*host, *process));
             }
             Happening::Completed { host, disk, io, completion, took, .. } => {
@@ -288,6 +293,9 @@ impl Events {
             Happening::Ended { host, process } | Happening::HungUp { host, process } => {
                 self.listeners.retain(|listener| (listener.host, listener.process) != (*host, *process));
                 self.due.retain(|due| (due.host, due.process) != (*host, *process));
+                // The next process of this number asks anew, and what it is told is not about these.
+                let theirs = |wanted: &&mut Wanted| (wanted.by, wanted.process) == (*host, Some(*process));
+                self.wanted.iter_mut().filter(theirs).for_each(|wanted| wanted.forsaken = true);
             }
             Happening::Engine { host, event: Event::Killing { .. } | Event::Cleared { .. } }
             | Happening::DaemonDown { host }
@@ -315,7 +323,8 @@ impl Events {
             let owners = resource.map(|resource| self.owners[usize::from(resource.0)]).into_iter().collect();
             let lver = if *next && *lver == Lver(0) { Lver(0) } else { *lver };
             let (by, place, force_mode) = (host, *place, *force_mode);
-            self.wanted.push(Wanted { by, process, resource, place, lver, force_mode, owners, answered: false });
+            let (forsaken, answered) = (false, false);
+            self.wanted.push(Wanted { by, process, resource, place, lver, force_mode, owners, forsaken, answered });
         }
     }
 
@@ -323,7 +332,7 @@ impl Events {
     fn answered(&mut self, host: Host, process: Option<Process>, request: &Request) -> Vec<HostId> {
         let Request::Call { place, force_mode, .. } = request else { return Vec::new() };
         let is_it = |wanted: &&mut Wanted| {
-            !wanted.answered
+            !(wanted.answered || wanted.forsaken)
                 && (wanted.by, wanted.process, wanted.place, wanted.force_mode) == (host, process, *place, *force_mode)
         };
         let Some(wanted) = self.wanted.iter_mut().find(is_it) else { return Vec::new() };
@@ -505,7 +514,8 @@ impl Events {
         Ok(())
     }
 
-    /// A daemon has read the request for a resource: whoever holds a lower version of it is to be signalled.
+    /// A daemon has read the request for a resource: whoever holds a lower version of it is to be signalled, or has its
+    /// program run. Who wants no signal at all gets none.
     #[expect(clippy::too_many_arguments, reason = "what there is to say about a read")]
     fn examined(
         &mut self,
@@ -531,7 +541,14 @@ impl Events {
         for hold in ledger.holds_of(host).filter(|hold| hold.resource == resource && record.lver > hold.lver) {
             // While a command of it is under way the daemon may know something else of it.
             let busy = state.requests.iter().any(|asked| asked.process == Some(hold.process));
-            let client = state.client(hold.process).is_some_and(|client| client.alive && !client.hung_up);
+            let told = |client: &&Client| {
+                let (signal, program) = match record.force_mode {
+                    RequestRecord::FORCE => (Signal::Kill, false),
+                    _ => (Signal::Term, client.killpath),
+                };
+                client.alive && !client.hung_up && (program || client.restricted.instead_of(signal).is_some())
+            };
+            let client = state.client(hold.process).filter(told).is_some();
             if client && !busy && hold.generation == life.generation {
                 self.due.push(Due { at, host, process: hold.process, resource });
             }

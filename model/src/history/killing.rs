@@ -84,7 +84,8 @@ pub(super) fn see(at: Instant, happening: &Happening, ledger: &Ledger, facts: &F
     Ok(())
 }
 
-/// To be asked before the ledger follows the happening: a program is run once, and SIGTERM is not sent beside it.
+/// To be asked before the ledger follows the happening: a program is run once, and SIGTERM is not sent beside it. What
+/// a request asks for comes besides: as often as there is a request, and whatever is done when a lockspace fails.
 pub(super) fn before(at: Instant, happening: &Happening, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
     let (host, process, why) = match happening {
         Happening::KillpathRun { host, process, .. } => (host, process, "has its program run a second time"),
@@ -96,7 +97,8 @@ pub(super) fn before(at: Instant, happening: &Happening, ledger: &Ledger, facts:
     let Some(client) = ledger.host(*host).client(*process).filter(|client| client.killpath) else { return Ok(()) };
     let again = matches!(happening, Happening::KillpathRun { .. });
     let grace = facts.setup.hosts[usize::from(host.0)].config.parameters.kill_grace;
-    let wrong = if again { client.killpath_ran } else { grace > 0 && !client.restricted.kill };
+    let heeds = ledger.host(*host).heeds(at);
+    let wrong = if again { client.killpath_ran && !heeds } else { grace > 0 && !client.restricted.kill };
     match wrong {
         true => violated(Property::Killing, at, &[*host], format!("{} {why}", facts.process(*host, *process))),
         false => Ok(()),

@@ -168,6 +168,8 @@ pub(super) struct HostLedger {
     pub(super) clients: Vec<Client>,
     pub(super) under_way: Vec<UnderWay>,
     pub(super) requests: Vec<Asked>,
+    /// When its daemon heeded a request last.
+    pub(super) heeded: Option<Instant>,
     /// What the daemon may hold for clients that are gone.
     pub(super) orphans: Vec<ResourceIx>,
     /// What it goes by, if it was installed anew.
@@ -178,6 +180,11 @@ impl HostLedger {
     /// Nothing on a paused host executes.
     pub(super) fn paused(&self) -> bool {
         self.stalls.iter().any(|(part, _)| *part == Part::Host)
+    }
+
+    /// Whether its daemon heeds a request at this very moment.
+    pub(super) fn heeds(&self, at: Instant) -> bool {
+        self.heeded == Some(at)
     }
 
     /// Whether processes of the host execute.
@@ -424,10 +431,11 @@ impl Ledger {
             // It counts as the signal that it stands for.
             Happening::KillpathRun { host, process, .. } => {
                 let now = facts.now(*host, at);
+                let heeds = self.host(*host).heeds(at);
                 let client = self.host_mut(*host).client_mut(*process);
                 client.signals += 1;
                 client.last_signal = now;
-                client.killpath_ran = true;
+                client.killpath_ran |= !heeds;
             }
             Happening::Spawned { host, process } => {
                 *self.host_mut(*host).client_mut(*process) = Client { alive: true, ..Client::default() };
@@ -631,6 +639,7 @@ impl Ledger {
             }
             Event::JoinFailed { lockspace, .. } => ledger.end_life(now, lockspace, Phase::JoinFailed),
             Event::Left { lockspace, .. } => ledger.end_life(now, lockspace, Phase::Left),
+            Event::Heeded { .. } => ledger.heeded = Some(at),
             _ => {}
         }
     }

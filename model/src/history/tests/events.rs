@@ -4,7 +4,7 @@ use super::{A, B, LsId, P, Property, Request, Story, THREAD, breaks, holds, name
 use crate::happening::Happening;
 use lease_core::format::{Bitmap, DeltaLease, HostEvent, RequestRecord};
 use lease_core::numbers::{Generation, HostId, Lver};
-use lease_core::seam::{Answer, Event, EventTerms, Task, ToldEvent};
+use lease_core::seam::{Answer, Event, EventTerms, Killpath, Restricted, Task, ToldEvent};
 
 const EVENT: HostEvent = HostEvent { generation: 1, event: 7, data: 70 };
 
@@ -74,6 +74,33 @@ fn an_event_reaches_whom_it_is_for() {
 }
 
 #[test]
+fn an_event_that_is_over_is_owed_to_nobody() {
+    // 1. P listens; A tells B an event, and B's daemon reads the record, but its main loop stands still.
+    // 2. P listens no more. A's event is over, and its next renewal says nothing.
+    // 3. P listens again, the main loop goes on, and finds the record that says nothing.
+    holds("A says nothing any more when B looks", |s| {
+        s.listening();
+        s.send(2, EVENT);
+        s.renew_calling(&[2], EVENT);
+        s.read(B, THREAD, 0, 1 << 20);
+        s.told(B, Some(P), Request::EndEvent { lockspace: name("LS") }, Ok(Answer::Done));
+        s.wait(61);
+        s.renew_calling(&[], HostEvent::default());
+        s.told(B, Some(P), Request::RegEvent { lockspace: name("LS") }, Ok(Answer::Done));
+        s.look(None);
+    });
+    breaks(Property::Events, "A still says it when B looks", |s| {
+        s.listening();
+        s.send(2, EVENT);
+        s.renew_calling(&[2], EVENT);
+        s.read(B, THREAD, 0, 1 << 20);
+        s.wait(20);
+        s.renew_calling(&[2], EVENT);
+        s.look(None);
+    });
+}
+
+#[test]
 fn an_event_reaches_nobody_else() {
     breaks(Property::Events, "B hears what nobody sent", |s| {
         s.listening();
@@ -126,6 +153,28 @@ fn a_request_is_heeded_by_its_owner_alone() {
         s.event(B, heeded(Lver(2)));
         s.signal(B, super::Signal::Kill);
     });
+    // 1. B owns what P of A asks for, and P is gone before A's daemon comes to it.
+    // 2. The next owner is A itself. The next P asks A's daemon again, which answers that.
+    // 3. A's daemon comes to what the first P asked for, as it stood then: it calls B.
+    let asks_twice = |s: &mut Story, last: Happening| {
+        s.join(A, 1);
+        s.join(B, 1);
+        s.acquire(B, 1);
+        s.tell(Happening::Asked { host: A, process: Some(P), request: asks(2) });
+        s.tell(last);
+        s.release(B, 1);
+        s.commit(A, 2);
+        s.tell(Happening::Asked { host: A, process: Some(P), request: asks(2) });
+        s.told(A, Some(P), asks(2), Err(super::Refusal::Errno(5)));
+        s.wait(2);
+        s.renew_calling(&[2], HostEvent::default());
+    };
+    holds("A comes late to what one who is gone has asked for", |s| {
+        asks_twice(s, Happening::Ended { host: A, process: P });
+    });
+    holds("A comes late to what one who hung up has asked for", |s| {
+        asks_twice(s, Happening::HungUp { host: A, process: P });
+    });
     breaks(Property::Events, "A calls somebody who holds nothing", |s| {
         s.join(A, 1);
         s.join(B, 1);
@@ -157,6 +206,39 @@ fn a_request_is_heeded_by_its_owner_alone() {
         s.signal(B, super::Signal::Kill);
         s.wait(1);
         s.renew(A);
+    });
+    let declared = |s: &mut Story, request: Request| s.told(B, Some(P), request, Ok(Answer::Done));
+    let restricted = |kill, term| Request::Restrict(Restricted { kill, term });
+    holds("B has read the request, and the holder wants no signal", |s| {
+        declared(s, restricted(true, true));
+        asked_for(s);
+        s.event(B, heeded(Lver(2)));
+        s.wait(1);
+        s.renew(A);
+    });
+    breaks(Property::Events, "B has read the request, and the holder wants no SIGKILL, but gets no SIGTERM", |s| {
+        declared(s, restricted(true, false));
+        asked_for(s);
+        s.event(B, heeded(Lver(2)));
+        s.wait(1);
+        s.renew(A);
+    });
+    breaks(Property::Killing, "B sends the holder what it never wants", |s| {
+        declared(s, restricted(true, false));
+        asked_for(s);
+        s.event(B, heeded(Lver(2)));
+        s.signal(B, super::Signal::Kill);
+    });
+    let program = || Killpath { program: b"/p"[..].into(), arguments: b""[..].into(), with_pid: false };
+    holds("B has the holder's program run, for each request", |s| {
+        declared(s, Request::SetKillpath(program()));
+        asked_for(s);
+        for _ in 0..2 {
+            s.event(B, heeded(Lver(2)));
+            s.tell(Happening::KillpathRun { host: B, process: P, killpath: program() });
+            s.wait(1);
+            s.renew(A);
+        }
     });
     breaks(Property::Events, "B has read the request, and nobody is signalled", |s| {
         asked_for(s);
