@@ -17,8 +17,9 @@ use crate::panics::all_quietly;
 use crate::replay::replay;
 use crate::scenario::{ProfileName, Scenario};
 use crate::shrink::shrink;
-use crate::simulate::Outcome;
+use crate::simulate::{Outcome, run_case};
 use crate::trace::{Claim, Trace, record};
+use model::history::Property;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -231,9 +232,14 @@ impl Climber<'_> {
         Ok(Vec::new())
     }
 
-    /// Whether a run still violates the same with these decisions taken.
+    /// Whether a run still violates the same with these decisions taken. A trace that is judged at a deadline says itself
+    /// that nothing came about until then, so there its seed is run again.
     fn is_open(&self, trace: &Trace, taken: &[&str]) -> Result<bool, String> {
         let trace = trace.under(self.with(taken)?);
+        if trace.verdict == Claim::Violated(Property::Progress) {
+            let outcome = run_case(&Case::new(&trace.scenario, trace.profile, trace.seed), &mut ());
+            return Ok(Claim::of(&outcome.verdict) == trace.verdict);
+        }
         let replayed = replay(&trace, &trace.case(), &mut ());
         Ok(Claim::of(&replayed.verdict) == trace.verdict)
     }
