@@ -1,9 +1,11 @@
 //! Words of the command line that are more than a number: durations and ranges of seeds.
 
+use crate::misuse::Misuse;
 use clap::Args;
+use scenarios::ProfileName;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where results go beside the screen, wherever there is a verdict.
@@ -79,6 +81,20 @@ pub(crate) fn seeds(text: &str) -> Result<Range<u64>, String> {
         None => last.parse::<u64>().ok(),
     };
     end.filter(|end| *end > first).map(|end| first..end).ok_or_else(expected)
+}
+
+/// What `--until-safe` needs, of worlds as of stories: the profile that is not safe, and a folder for traces if any.
+pub(crate) fn until_safe_of(profile: ProfileName, trace: Option<&Path>) -> Result<Option<&Path>, Misuse> {
+    let wanted = ProfileName::Sanlock385;
+    if profile != wanted {
+        return Err(Misuse::new(format_args!("--until-safe: expected --profile {wanted}, found {profile}")));
+    }
+    match trace.filter(|folder| !folder.is_dir()) {
+        Some(other) => {
+            Err(Misuse::new(format_args!("--trace {}: expected a folder with --until-safe", other.display())))
+        }
+        None => Ok(trace),
+    }
 }
 
 #[cfg(test)]

@@ -11,13 +11,12 @@ use crate::interrupt;
 use crate::misuse::Misuse;
 use crate::screen::{Destination, Screen};
 use crate::stopwatch::Stopwatch;
-use crate::telling::recorded;
+use crate::telling::{recorded, retell};
 use clap::Args;
 use lease_core::mutants::Mutant;
 use model::checker::search::Order;
-use reports::story::Story;
 use scenarios::{
-    Caught, Expected, Hunt, HuntingGround, ProfileName, Scenario, Trace, all_quietly, catalogue, replay, shrink, worlds,
+    Caught, Expected, Hunt, HuntingGround, ProfileName, Scenario, Trace, all_quietly, catalogue, shrink, worlds,
 };
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -329,11 +328,8 @@ impl Hunters<'_> {
             Ok(shrunk) => shrunk.trace,
             Err(_) => trace,
         };
-        let case = small.case();
-        let mut story = Story::new(&case.setup);
-        let replayed = replay(&small, &case, &mut story);
-        small.story = vec![format!("{}: {}.", mutant.name(), mutant.change())];
-        small.story.extend(story.lines(&replayed.verdict));
+        retell(&mut small);
+        small.story.insert(0, format!("{}: {}.", mutant.name(), mutant.change()));
         let path = folder.join(format!("{}.trace", mutant.name()));
         Destination::new(&path)?.write_text(&small.to_string())?;
         Ok((path.display().to_string(), small.actions))

@@ -5,7 +5,7 @@ use crate::screen::{Destination, Screen};
 use crate::selection::{quoted, word};
 use reports::results::Judged;
 use reports::story::Story;
-use scenarios::{Case, ProfileName, Scenario, Trace, record_with};
+use scenarios::{Case, ProfileName, Scenario, Trace, record_with, replay};
 use std::path::{Path, PathBuf};
 
 /// Where traces go.
@@ -51,6 +51,14 @@ pub(crate) fn recorded(case: &Case<'_>) -> Trace {
     let (outcome, mut trace) = record_with(case, &mut story);
     trace.story = story.lines(&outcome.verdict);
     trace
+}
+
+/// Puts the story of a trace into its head, as it goes today.
+pub(crate) fn retell(trace: &mut Trace) {
+    let case = trace.case();
+    let mut story = Story::new(&case.setup);
+    let replayed = replay(trace, &case, &mut story);
+    trace.story = story.lines(&replayed.verdict);
 }
 
 /// Tells the violation of a campaign, if it has one, and writes its trace.

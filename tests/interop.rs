@@ -4,21 +4,20 @@
 //! What is expected does not come from the image or from anything that wrote it. It is a fold over the happenings of
 //! the same run: each write as it was issued, put on fresh areas byte by byte as it landed.
 
+mod real_tool;
+
 use lease_core::format::{Bitmap, DeltaLease, HostBlock, Leader, Name, RequestRecord, SectorKind};
 use lease_core::numbers::{HostId, Lver, Mbal};
 use lease_core::seam::{DiskId, Event, Request, Task};
 use model::setup::{Area, Host, Setup};
 use model::{Action, Happening, Instant, Sink};
+use real_tool::{SANLOCK, folder, output, sanlock_is_installed};
 use scenarios::ProfileName::{Hardened, Sanlock385};
 use scenarios::{Case, ProfileName, Scenario, run_case};
 use sim_disk::{Bytes, IoId, Landing};
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-const SANLOCK: &str = "/usr/sbin/sanlock";
+use std::path::Path;
 
 /// Stories that end with something to read. Beyond plain contention: hosts that die between the blocks and the leader of
 /// a ballot, writes of the dead that land later, sectors of 4096 bytes and writes that are torn in them, and runs that
@@ -44,32 +43,6 @@ const RUNS: [(&str, ProfileName, Range<u64>); 19] = [
     ("events-around-a-byte", Hardened, 0..3),
     ("events-around-a-byte", Sanlock385, 0..2),
 ];
-
-/// A folder of this test's own, empty.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("can be made");
-    folder
-}
-
-/// Whether the real tool is there. `LEASELAB_REQUIRE_SANLOCK=1` makes its absence an error.
-fn sanlock_is_installed() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "whether the real tool must be there is the machine's affair")]
-    let required = std::env::var("LEASELAB_REQUIRE_SANLOCK").is_ok_and(|value| value == "1");
-    let installed = Path::new(SANLOCK).exists();
-    if !installed {
-        assert!(!required, "{SANLOCK} is missing, and LEASELAB_REQUIRE_SANLOCK=1 asks for it");
-        // Not println: the test harness would swallow it.
-        let _ = writeln!(std::io::stderr(), "skipped: the Debian package sanlock is not installed");
-    }
-    installed
-}
-
-fn output(program: &str, folder: &Path, arguments: &str) -> Output {
-    let output = Command::new(program).args(arguments.split_whitespace()).current_dir(folder).output();
-    output.unwrap_or_else(|error| panic!("{program} {arguments}: {error}"))
-}
 
 /// What a successful command prints.
 fn printed(program: &str, folder: &Path, arguments: &str) -> String {

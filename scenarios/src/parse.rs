@@ -35,11 +35,11 @@
 //! ```
 
 mod areas;
-mod deeds;
+mod events;
 
 use crate::check::CheckPlan;
 use crate::decisions::Decisions;
-use crate::deeds as more_deeds;
+use crate::deeds;
 use crate::dice::Range;
 use crate::faults::{Fault, FaultWish, Mix, PerFault, Trigger};
 use crate::known::KNOWN_BUGS;
@@ -48,7 +48,7 @@ use crate::scenario::{
     Anchor, Deed, Expected, HostPlan, LockspacePlan, Moment, ProfileName, ResourcePlan, RunPlan, Scenario,
     ScriptedEvent, Signed, Style, Workload, letter,
 };
-use deeds::hex;
+use events::hex;
 use lease_core::seam::{LsId, Task};
 use model::action::Part;
 use model::history::Property;
@@ -516,7 +516,7 @@ enum Verb {
     Examine,
     SetEvent,
     Listen,
-    More(more_deeds::Verb),
+    More(deeds::Verb),
 }
 
 const VERBS: [(&str, Verb); 34] = [
@@ -620,7 +620,7 @@ impl Names<'_> {
             },
         };
         let host = self.host(table, "host")?;
-        let more = more_deeds::VERBS.into_iter().map(|(word, verb)| (word, Verb::More(verb)));
+        let more = deeds::VERBS.into_iter().map(|(word, verb)| (word, Verb::More(verb)));
         let verbs = VERBS.into_iter().chain(more).collect::<Vec<_>>();
         let Some(verb) = table.word("do", &verbs)? else {
             return Err(table.bad(table.at(), "do", "what happens: do = \"power-loss\"", "nothing"));

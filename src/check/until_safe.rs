@@ -2,15 +2,16 @@
 
 use super::Arguments;
 use super::search::{Manner, watched};
+use crate::arguments::until_safe_of;
 use crate::interrupt;
 use crate::misuse::Misuse;
 use crate::screen::{Destination, Screen};
 use crate::selection::quoted;
+use crate::telling::retell;
 use model::checker::search::Order;
 use reports::ladder::markdown;
-use reports::story::Story;
 use reports::table::short;
-use scenarios::{Bounds, CheckPlan, End, Ladder, ProfileName, Scenario, replay, until_safe};
+use scenarios::{Bounds, CheckPlan, End, Ladder, Scenario, until_safe};
 use std::path::Path;
 
 /// What there is to it beside the usual flags.
@@ -35,17 +36,7 @@ pub(super) fn run(
     screen: &mut Screen,
 ) -> Result<u8, Misuse> {
     let UntilSafe { states, output, .. } = &arguments.until_safe;
-    if arguments.profile != ProfileName::Sanlock385 {
-        let wanted = ProfileName::Sanlock385;
-        return Err(Misuse::new(format_args!(
-            "--until-safe: expected --profile {wanted}, found {}",
-            arguments.profile
-        )));
-    }
-    let folder = arguments.trace.as_deref();
-    if let Some(other) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(Misuse::new(format_args!("--trace {}: expected a folder with --until-safe", other.display())));
-    }
+    let folder = until_safe_of(arguments.profile, arguments.trace.as_deref())?;
     let output = output.as_deref().map(Destination::new).transpose()?;
     let manner = Manner { threads: 1, order: Order::BreadthFirst, ..manner.clone() };
     let mut ladders = Vec::new();
@@ -109,11 +100,7 @@ fn write_traces(ladder: &Ladder, folder: &Path) -> Result<(), Misuse> {
     for (index, rung) in ladder.rungs.iter().enumerate() {
         let Ok(trace) = &rung.walked else { continue };
         let mut trace = trace.clone();
-        let case = trace.case();
-        let mut story = Story::new(&case.setup);
-        let replayed = replay(&trace, &case, &mut story);
-        let lines = story.lines(&replayed.verdict);
-        trace.story = lines;
+        retell(&mut trace);
         let file = folder.join(format!("{}-{}.trace", ladder.world, index + 1));
         Destination::new(&file)?.write_text(&trace.to_string())?;
     }

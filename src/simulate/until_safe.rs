@@ -1,14 +1,15 @@
 //! `simulate --until-safe`: every violation of a story's seeds, one after another, and what closes each.
 
 use super::Arguments;
+use crate::arguments::until_safe_of;
 use crate::interrupt;
 use crate::misuse::Misuse;
 use crate::screen::{Destination, Screen};
 use crate::selection::quoted;
 use crate::stopwatch::Stopwatch;
+use crate::telling::retell;
 use reports::seed_ladder::markdown;
-use reports::story::Story;
-use scenarios::{ProfileName, Scenario, SeedBounds, SeedLadder, replay, until_safe_by_seeds};
+use scenarios::{Scenario, SeedBounds, SeedLadder, until_safe_by_seeds};
 use std::ops::Range;
 use std::path::Path;
 
@@ -30,17 +31,7 @@ pub(super) fn run(
     arguments: &Arguments,
     screen: &mut Screen,
 ) -> Result<u8, Misuse> {
-    if arguments.profile != ProfileName::Sanlock385 {
-        let wanted = ProfileName::Sanlock385;
-        return Err(Misuse::new(format_args!(
-            "--until-safe: expected --profile {wanted}, found {}",
-            arguments.profile
-        )));
-    }
-    let folder = arguments.trace.as_deref();
-    if let Some(other) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(Misuse::new(format_args!("--trace {}: expected a folder with --until-safe", other.display())));
-    }
+    let folder = until_safe_of(arguments.profile, arguments.trace.as_deref())?;
     let output = arguments.until_safe.output.as_deref().map(Destination::new).transpose()?;
     interrupt::listen();
     let watch = Stopwatch::start();
@@ -50,10 +41,7 @@ pub(super) fn run(
     for scenario in scenarios {
         let mut ladder = until_safe_by_seeds(scenario, seeds.clone(), &bounds).map_err(Misuse::new)?;
         for rung in &mut ladder.rungs {
-            let case = rung.trace.case();
-            let mut story = Story::new(&case.setup);
-            let replayed = replay(&rung.trace, &case, &mut story);
-            rung.trace.story = story.lines(&replayed.verdict);
+            retell(&mut rung.trace);
         }
         if let Some(folder) = folder {
             write_traces(&ladder, folder)?;

@@ -3,6 +3,7 @@
 //! The thread runs for as long as the lockspace is known. What the main loop decides (failure, killing, removal) stands
 //! in [`super::recovery`]; the two meet in a few fields, as the threads of the daemon do.
 
+mod leave;
 mod looked_at;
 
 use super::calls::Calls;
@@ -13,9 +14,7 @@ use crate::Refusal;
 use crate::format::{Bitmap, DeltaLease, Geometry, Name, SectorKind, magic};
 use crate::mutants::Mutant;
 use crate::numbers::{Generation, HostId, Second, Span, Time};
-use crate::profile::{
-    AbortedJoin, Config, FreeUnderWrites, LateAnswer, LateConfirmation, LateFree, LostHostId, Rejoin, RenewalAge,
-};
+use crate::profile::{AbortedJoin, Config, LateAnswer, LateConfirmation, LateFree, LostHostId, Rejoin, RenewalAge};
 use crate::seam::{Event, LsId, Output, Place, Rare, ReadData, Slot, WatchdogAnswer, WatchdogMessage};
 
 /// How often a thread looks whether it is to stop, and the daemon whether a join or a removal is done.
@@ -24,8 +23,6 @@ pub(super) const POLL: Span = Span::SECOND;
 const RENEWAL_PAUSE: Span = Span::from_millis(500);
 /// What the one-second steps of a long wait add up to beyond its length.
 const LONG_WAIT_SLACK: Span = Span::from_millis(250);
-/// How long a thread that ends waits for I/O it gave up (delta-lease §4).
-const DRAIN: Span = Span::from_secs(120);
 /// Bytes that tell the sizes of a lockspace (delta-lease §6).
 pub(super) const SIZES: u64 = 4096;
 /// Major version of delta lease records, the upper half of their version word (ondisk §3).
@@ -861,47 +858,4 @@ impl Lockspace {
         cx.event(Event::RenewalFailed { lockspace: id, why });
         self.sleep(id, cx)
     }
-
-    // Leave.
-
-    /// "Done only if the last renewal succeeded; after a failed renewal the thread ends without releasing, so the
-    /// host_id then looks dead, not free."
-    fn leave(&mut self, id: LsId, cx: &mut Cx<'_>) -> After {
-        if self.renewed && !self.may_be_taken_over(self.last_success, cx) && !writes_outstanding(cx) {
-            self.thread = Thread::Freeing(self.start_free_write(id, self.record.clone(), cx));
-            After::Nothing
-        } else {
-            cx.rare(Rare::LeftWithoutFree);
-            self.drain(id, false, cx)
-        }
-    }
-
-    fn drain(&mut self, id: LsId, released: bool, cx: &mut Cx<'_>) -> After {
-        if cx.io.any_of(thread_of(id)) {
-            let patience = if cx.config.mutated(Mutant::B62) { Span::from_secs(1 << 40) } else { DRAIN };
-            let until = cx.now.after(patience);
-            cx.wake_at(thread_of(id), until);
-            self.thread = Thread::Draining { released, until };
-            After::Nothing
-        } else {
-            self.end(id, released, cx)
-        }
-    }
-
-    fn end(&mut self, id: LsId, released: bool, cx: &mut Cx<'_>) -> After {
-        self.thread = Thread::Ended;
-        cx.out.push(Output::NoWake { task: thread_of(id) });
-        cx.event(Event::Left { lockspace: id, released });
-        After::Gone
-    }
-}
-
-/// A host id that is free may be taken at once, and what it owned with it: into which a write that is still under way
-/// would then land.
-fn writes_outstanding(cx: &mut Cx<'_>) -> bool {
-    let outstanding = cx.config.profile.free_under_writes == FreeUnderWrites::Withheld && cx.io.writes_to_resources();
-    if outstanding {
-        cx.rare(Rare::FreeUnderWrites);
-    }
-    outstanding
 }

@@ -81,7 +81,7 @@ pub enum IndexOperation {
         /// Entries; 0: 4096.
         max_resources: u32,
     },
-    /// Makes a resource in the first free area and records it. Answer: [`Answer::Indexed`].
+    /// Makes a resource in the first free area and records it. Answer: [`Answer::Indexed`](super::Answer::Indexed).
     Create {
         /// Its name.
         name: Name,
@@ -95,7 +95,7 @@ pub enum IndexOperation {
         /// Only looked at for being an area's; the name decides.
         offset: u64,
     },
-    /// What is recorded. Answer: [`Answer::Indexed`].
+    /// What is recorded. Answer: [`Answer::Indexed`](super::Answer::Indexed).
     Lookup {
         /// Name: where is its area?
         name: Name,
