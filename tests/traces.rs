@@ -1,11 +1,11 @@
 //! Bugs that were found, kept as traces: each still breaks the property that its head names. A trace survives changes of
 //! the engine, so only the verdict is asked for; `leaselab replay --strict` compares the text.
 
-use scenarios::{Case, Decisions, ProfileName, Trace, replay};
+use scenarios::{Case, Claim, Decisions, ProfileName, Trace, replay};
 use std::path::{Path, PathBuf};
 
-/// The traces of a folder, with the names of their files, each of which still comes to what it says.
-fn traces(folder: &str) -> Vec<(String, Trace)> {
+/// The traces of a folder, with the names of their files.
+fn read(folder: &str) -> Vec<(String, Trace)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = std::fs::read_dir(&folder).expect("the folder of traces");
     let mut files: Vec<_> =
@@ -14,11 +14,19 @@ fn traces(folder: &str) -> Vec<(String, Trace)> {
     let read = |file: PathBuf| {
         let text = std::fs::read_to_string(&file).expect("a trace");
         let trace = Trace::parse(&file.display().to_string(), &text).unwrap_or_else(|bad| panic!("{bad}"));
-        let replayed = replay(&trace, &trace.case(), &mut ());
-        assert!(replayed.agrees_with(&trace), "{}: {}", file.display(), replayed.verdict);
         (file.file_stem().expect("a name").to_string_lossy().into_owned(), trace)
     };
     files.into_iter().map(read).collect()
+}
+
+/// The same, each of which still comes to what it says.
+fn traces(folder: &str) -> Vec<(String, Trace)> {
+    let traces = read(folder);
+    for (name, trace) in &traces {
+        let replayed = replay(trace, &trace.case(), &mut ());
+        assert!(replayed.agrees_with(trace), "{name}: {}", replayed.verdict);
+    }
+    traces
 }
 
 #[test]
@@ -26,6 +34,18 @@ fn each_trace_still_shows_its_violation() {
     // The folder of mutants beside them is another test's: they can only be replayed by a program that has them.
     let traces = traces("tests/traces");
     assert!(traces.len() >= 4, "only {} traces", traces.len());
+}
+
+/// Bugs of our own engine, as traces of the engine that had them.
+#[test]
+fn what_was_mended_stays_mended() {
+    let traces = read("tests/traces/mended");
+    assert!(!traces.is_empty());
+    for (name, trace) in traces {
+        assert!(matches!(trace.verdict, Claim::Violated(_)), "{name} claims {}", trace.verdict);
+        let replayed = replay(&trace, &trace.case(), &mut ());
+        assert!(replayed.verdict.holds(), "{name}: {}", replayed.verdict);
+    }
 }
 
 /// What 3.8.5 does wrong in a storm, one trace for each decision that puts an end to it: the file bears its name.
