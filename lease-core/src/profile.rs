@@ -282,13 +282,14 @@ decisions! {
         /// Until no renewal that it may have begun before its failure can still land.
         WritesOver
     }
-    /// The daemon stands still while a join waits for an I/O, and hears of its end and of its time-out at once: which of
-    /// the two counts?
+    /// The daemon stands still while a join waits for an I/O, or an acquire for the delta lease of an owner, and hears of
+    /// its end and of its time-out at once: which of the two counts?
     late_answer: LateAnswer {
-        /// The end: a look may be of any age when the write that follows from it is issued, which then overwrites an
-        /// owner who looked, wrote and confirmed meanwhile.
+        /// The end: a look may be of any age. The write that follows from it in a join overwrites an owner who looked,
+        /// wrote and confirmed meanwhile; an acquire takes an owner for dead who renewed meanwhile.
         Believed,
-        /// The time-out: from the look to the end of the write it takes less than twice the io_timeout.
+        /// The time-out: a look is younger than the io_timeout, and from the look to the end of a write of a join it takes
+        /// less than twice that.
         TimedOut
     }
     /// A join hears that its write still stands, or that wdmd watches it, when that write is as old as the failure age.

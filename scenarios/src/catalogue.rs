@@ -51,6 +51,7 @@ stories! {
     "late-write-after-reset",
     "left-during-a-renewal",
     "left-while-joining",
+    "look-at-the-owner-answered-late",
     "lost-while-io-hangs",
     "main-loop-behind",
     "maintenance-of-what-is-used",

@@ -306,7 +306,10 @@ impl Acquire {
         let task = Task::Worker(worker);
         match (step, ended) {
             (Step::Look(_), Some(ended)) => self.looked(worker, lockspace, ended, cx),
-            (Step::Owner(wait, _), Some(ended)) => self.owner_read(worker, lockspace, wait, ended, cx),
+            (Step::Owner(wait, io), Some(ended)) => {
+                let ended = cx.unless_late(&io, ended);
+                self.owner_read(worker, lockspace, wait, ended, cx)
+            }
             (Step::Pause(wait, due), None) => {
                 if cx.now < due {
                     cx.wake_at(task, due);
@@ -441,7 +444,10 @@ impl Acquire {
                 self.step = Step::Leader(io);
                 Ok(())
             }
-            (Step::Others(others, _), Some(ended)) => self.other_read(task, lockspace, others, ended, cx),
+            (Step::Others(others, io), Some(ended)) => {
+                let ended = cx.unless_late(&io, ended);
+                self.other_read(task, lockspace, others, ended, cx)
+            }
             (Step::Share(_), Some(ended)) => self.shared(task, ended, cx),
             (Step::ShareFree(release), Some(ended)) => self.share_freed(task, release, ended, cx),
             // "Failure logged only."

@@ -7,7 +7,7 @@ use crate::Refusal;
 use crate::format::{Sector, SectorKind};
 use crate::mutants::Mutant;
 use crate::numbers::{Numbers, Span, Time, Visit};
-use crate::profile::{Config, OutstandingWrite};
+use crate::profile::{Config, LateAnswer, OutstandingWrite};
 use crate::seam::{DiskId, Event, IoResult, LsId, Output, Outputs, Rare, ReadData, Slot, Task};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -39,6 +39,15 @@ impl Cx<'_> {
 
     pub(crate) fn wake_within(&mut self, task: Task, earliest: Time, latest: Time) {
         self.out.push(Output::WakeWithin { task, earliest, latest });
+    }
+
+    /// How an I/O ended whose answer says how things stand *now*: an answer after the time-out says how they stood.
+    pub(crate) fn unless_late(&mut self, io: &Running, ended: Ended) -> Ended {
+        if ended.is_ok() && io.is_late(self.now, self.config.profile.late_answer) {
+            self.rare(Rare::AnsweredLate);
+            return Err(Refusal::AioTimeout);
+        }
+        ended
     }
 }
 
@@ -101,9 +110,9 @@ impl Running {
         self.slot
     }
 
-    /// When the task gives up.
-    pub(crate) fn deadline(&self) -> Time {
-        self.deadline
+    /// Whether an answer that comes now is as good as none.
+    pub(crate) fn is_late(&self, now: Time, late_answer: LateAnswer) -> bool {
+        late_answer == LateAnswer::TimedOut && now >= self.deadline
     }
 }
 

@@ -492,7 +492,7 @@ impl Lockspace {
     /// the other one had confirmed; hence it looked when the other one had written, and what it saw was alive.
     pub(super) fn answer_comes_too_late(&mut self, now: Time, late_answer: LateAnswer) -> bool {
         let joining = self.generation == Generation(0);
-        joining && late_answer == LateAnswer::TimedOut && self.running_mut().is_some_and(|io| now >= io.deadline())
+        joining && self.running_mut().is_some_and(|io| io.is_late(now, late_answer))
     }
 
     /// An I/O completed that the thread had given up.

@@ -16,9 +16,10 @@ use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, LockspaceIx, Process, ResourceIx, Setup};
 use lease_core::format::{Bitmap, DeltaLease, HostEvent, RequestRecord, Sector, SectorKind};
-use lease_core::numbers::{Generation, HostId, Lver};
+use lease_core::numbers::{Generation, HostId, Lver, Stamp};
 use lease_core::seam::{DiskId, Event, EventChange, LsId, Place, Request, Signal, Task, ToldEvent};
 use sim_disk::{Completion, IoId};
+use std::collections::BTreeMap;
 
 /// Times io_timeout for which a host is called.
 const LIFETIME: u64 = 6;
@@ -121,6 +122,8 @@ pub(super) struct Events {
     wanted: Vec<Wanted>,
     listeners: Vec<Listener>,
     owing: Vec<Owing>,
+    /// What was last seen to land of each record while somebody listened. Who looks sees only that a stamp is another.
+    stamps: BTreeMap<(LockspaceIx, HostId), (Generation, Stamp)>,
     examined: Vec<Examined>,
     due: Vec<Due>,
     /// Who owns each resource according to its leader.
@@ -138,6 +141,7 @@ impl Events {
             wanted: Vec::new(),
             listeners: Vec::new(),
             owing: Vec::new(),
+            stamps: BTreeMap::new(),
             examined: Vec::new(),
             due: Vec::new(),
             owners,
@@ -422,7 +426,9 @@ impl Events {
         self.owing.retain(|owing| {
             (owing.lockspace, owing.from) != (lockspace, from) || owing.event == event && called(owing.host)
         });
-        if event.event == 0 {
+        let known = self.stamps.insert((lockspace, from), (from_generation, lease.timestamp));
+        // Written once more in the same second, it is no news: who looked before the write does not see another record.
+        if event.event == 0 || known == Some((from_generation, lease.timestamp)) {
             return;
         }
         for (host, state) in ledger.hosts() {

@@ -101,6 +101,24 @@ fn an_event_that_is_over_is_owed_to_nobody() {
 }
 
 #[test]
+fn what_was_seen_is_no_news() {
+    // B has looked, and P listens anew. A writes the same record again.
+    let again = |s: &mut Story, later: u64| {
+        s.listening();
+        s.send(2, EVENT);
+        s.renew_calling(&[2], EVENT);
+        s.look(Some(EVENT));
+        s.told(B, Some(P), Request::EndEvent { lockspace: name("LS") }, Ok(Answer::Done));
+        s.told(B, Some(P), Request::RegEvent { lockspace: name("LS") }, Ok(Answer::Done));
+        s.wait(later);
+        s.renew_calling(&[2], EVENT);
+        s.look(None);
+    };
+    holds("in the same second: its stamp is the same", |s| again(s, 0));
+    breaks(Property::Events, "later", |s| again(s, 20));
+}
+
+#[test]
 fn an_event_reaches_nobody_else() {
     breaks(Property::Events, "B hears what nobody sent", |s| {
         s.listening();
