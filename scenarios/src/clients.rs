@@ -18,6 +18,9 @@ use model::setup::{Host, LockspaceIx, Process, ResourceIx};
 use model::{Action, Illegal, Sink};
 use std::sync::Arc;
 
+/// How often a client finds an owner alive before it tries for something else.
+const PATIENCE: u64 = 4;
+
 /// A client process, or the place of one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client {
@@ -32,6 +35,8 @@ pub(crate) struct Client {
     errand: Errand,
     /// Its last acquire met what another process had left behind.
     met_orphan: bool,
+    /// How often the owner of what it asked for was alive.
+    owner_alive: u64,
     /// Whether it acts by itself; otherwise the script moves it.
     pub(crate) by_itself: bool,
     /// Whether it is deaf to SIGTERM; drawn when the first one comes.
@@ -102,6 +107,7 @@ impl Client {
             mode,
             errand,
             met_orphan: false,
+            owner_alive: 0,
             by_itself,
             deaf: None,
             killed: false,
@@ -273,7 +279,11 @@ impl<S: Sink> Simulation<'_, S> {
         let hosts = self.hosts.len() as u64;
         let own = (u64::from(process.0) * hosts + u64::from(host.0)) % count;
         if self.act == Act::Liveness {
-            // What nobody was granted yet, each client beginning at another.
+            // What nobody was granted yet, each client beginning at another. Where something may be left behind on one
+            // host, nobody on it may wait for ever for what was left behind on another: that needs somebody there.
+            let leaves = self.case.scenario.workload.persistent_one_in != 0;
+            let in_vain = self.client_of(host, process).filter(|_| leaves).map_or(0, |client| client.owner_alive);
+            let own = own + in_vain / PATIENCE;
             let wanted = (0..count).map(|step| (own + step) % count).find(|index| !self.claims[*index as usize]);
             return wanted.map(|index| ResourceIx(index as u8));
         }
@@ -471,6 +481,7 @@ impl<S: Sink> Simulation<'_, S> {
             (Request::Acquire { .. }, Err(why), ClientState::Acquiring(_)) => {
                 client.state = ClientState::Idle;
                 client.met_orphan = *why == Refusal::OrphanExists && !client.met_orphan;
+                client.owner_alive += u64::from(*why == Refusal::AcquireIdLive);
                 let by_itself = client.by_itself;
                 self.client_after(host, process, workload.retry);
                 if *why == Refusal::AcquireIdLive && by_itself {

@@ -1,6 +1,5 @@
 //! I-ANS: answers are true. Success means that it is held, joined or released; a refusal names a reason that exists.
 
-use super::calm::damages;
 use super::facts::{Area, Facts};
 use super::ledger::{Client, Ended, Hold, HostLedger, Ledger, Phase, went_well};
 use super::property::Property;
@@ -39,15 +38,13 @@ pub(super) struct Answers {
     keepers: Vec<Owners>,
     /// When an I/O of each host went wrong last.
     failed: Vec<Instant>,
-    /// Somebody read what never stood on the disk, or the disk was changed behind everybody's back.
-    damaged: bool,
 }
 
 impl Answers {
     pub(super) fn new(setup: &Setup) -> Answers {
         let nobody = vec![Owners::default(); setup.resources.len()];
         let failed = vec![Instant::START; setup.hosts.len()];
-        Answers { owners: nobody.clone(), holders: nobody.clone(), keepers: nobody, failed, damaged: false }
+        Answers { owners: nobody.clone(), holders: nobody.clone(), keepers: nobody, failed }
     }
 
     pub(super) fn see(
@@ -59,8 +56,6 @@ impl Answers {
         facts: &Facts<'_>,
     ) -> Verdict {
         match happening {
-            Happening::Chosen(action) => self.damaged |= damages(action),
-            Happening::MediumChanged { .. } => self.damaged = true,
             Happening::Completed { host, completion, .. } if !went_well(completion) => {
                 self.failed[usize::from(host.0)] = at;
             }
@@ -126,7 +121,7 @@ impl Answers {
                         && record.owner_generation == *generation
                         && !record.timestamp.is_free()
                 });
-                if !right && !self.damaged {
+                if !right && !ledger.damaged {
                     return wrong(format!(
                         "{} says that it joined {} with generation {generation}, but the record of host id {} on disk does not",
                         facts.label(host),
@@ -150,7 +145,7 @@ impl Answers {
                 Err(Refusal::AcquireIdLive | Refusal::AcquireOwned | Refusal::AcquireOther),
             ) => {
                 let Some(resource) = facts.resource_named(lockspace, resource) else { return Ok(()) };
-                let Some(asked) = ended.asked.filter(|_| !self.damaged) else { return Ok(()) };
+                let Some(asked) = ended.asked.filter(|_| !ledger.damaged) else { return Ok(()) };
                 let life = ledger.host(host).current(facts.resource(resource).lockspace);
                 let me = life.map(|life| (life.host_id, life.generation));
                 // A value that was released already may still win a ballot; the refusal then names its owner of the past.
@@ -174,7 +169,7 @@ impl Answers {
                 }
             }
             (Request::Release { resource, .. }, Err(Refusal::ReleaseLver | Refusal::ReleaseOwner))
-                if !self.damaged && promises_are_kept(facts) =>
+                if !ledger.damaged && promises_are_kept(facts) =>
             {
                 return wrong(format!(
                     "{} says that it cannot release {resource} ({result:?}), but with its flag it is released",

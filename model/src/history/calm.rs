@@ -5,16 +5,15 @@
 
 use super::counts::is_loss;
 use super::facts::Facts;
-use super::ledger::{Ended, HostLedger, Ledger, NEARLY, Phase, UnderWay, went_well};
+use super::ledger::{Ended, HostLedger, Ledger, NEARLY, Phase, UnderWay, damages, went_well};
 use super::property::Property;
 use super::violation::{Verdict, violated};
-use crate::action::{Action, Part};
+use crate::action::Part;
 use crate::happening::Happening;
 use crate::instant::Instant;
 use crate::setup::{Host, HostSetup, Setup};
 use lease_core::profile::{OutstandingWrite, Parameters};
 use lease_core::seam::{Event, Request, Task};
-use sim_disk::{Landing, Sampling};
 
 /// A stall up to this long is everyday life, in microseconds.
 const EVERYDAY_STALL: u64 = 1_000_000;
@@ -27,30 +26,30 @@ pub(super) struct Calm {
     removing: Vec<Instant>,
     /// When each signalled last because it heeded a request.
     heeded: Vec<Option<Instant>>,
-    /// Somebody read or wrote what he should not have: then a record may be another one than its owner wrote.
-    damaged: bool,
+    /// Two hosts have one name or one host id: then a record may be another one than its owner wrote.
+    twice: bool,
     /// How long a reason excuses each host, in microseconds.
     windows: Vec<u64>,
 }
 
 impl Calm {
     pub(super) fn new(setup: &Setup) -> Calm {
-        let excused = if names_or_ids_twice(setup) { Instant::NEVER } else { Instant::START };
+        let twice = names_or_ids_twice(setup);
+        let excused = if twice { Instant::NEVER } else { Instant::START };
         let hosts = setup.hosts.len();
         let windows = setup.hosts.iter().map(window).collect();
-        let damaged = excused == Instant::NEVER;
         Calm {
             excused: vec![excused; hosts],
             removing: vec![Instant::START; hosts],
             heeded: vec![None; hosts],
-            damaged,
+            twice,
             windows,
         }
     }
 
     /// Whether somebody read or wrote what he should not have.
-    pub(super) fn is_damaged(&self) -> bool {
-        self.damaged
+    pub(super) fn is_damaged(&self, ledger: &Ledger) -> bool {
+        self.twice || ledger.damaged
     }
 
     /// To be asked before the ledger follows the happening, for what was under way on a host goes down with it.
@@ -71,14 +70,7 @@ impl Calm {
         facts: &Facts<'_>,
     ) -> Verdict {
         match happening {
-            Happening::Chosen(action) if damages(action) => {
-                self.damaged = true;
-                (0..self.excused.len()).for_each(|host| self.excuse(at, Host(host as u8)));
-            }
-            Happening::MediumChanged { .. } => {
-                self.damaged = true;
-                (0..self.excused.len()).for_each(|host| self.excuse(at, Host(host as u8)));
-            }
+            _ if damages(happening) => (0..self.excused.len()).for_each(|host| self.excuse(at, Host(host as u8))),
             Happening::Completed { host, completion, took, .. } => {
                 let slow = ended.io.is_some_and(|io| slow(&io, *took, ledger.host(*host), parameters(*host, facts)));
                 if slow || !went_well(completion) {
@@ -115,7 +107,7 @@ impl Calm {
             Happening::Engine { host, event: Event::RenewalFailed { why, .. } } if is_loss(*why) => {
                 let config = &facts.setup.hosts[usize::from(host.0)].config;
                 // Nobody but its owner writes a record, and that one does so once at a time and knows both outcomes.
-                if config.profile.outstanding_write == OutstandingWrite::Awaited && !self.damaged {
+                if config.profile.outstanding_write == OutstandingWrite::Awaited && !self.is_damaged(ledger) {
                     let what = format!("{} finds a record that it takes for another's ({why:?})", facts.label(*host));
                     return violated(Property::Calm, at, &[*host], what);
                 }
@@ -179,24 +171,6 @@ fn names_or_ids_twice(setup: &Setup) -> bool {
                 })
         })
     })
-}
-
-/// Whether an explorer damages a medium, or what is read from it.
-pub(super) fn damages(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Sample { sampling: Sampling::Stale { .. }, .. }
-            | Action::Land {
-                landing: Landing::Rotten { .. }
-                    | Landing::Misdirected { .. }
-                    | Landing::Torn { .. }
-                    | Landing::TornTail { .. },
-                ..
-            }
-            | Action::Rollback { .. }
-            | Action::SplitOff { .. }
-            | Action::Edit { .. }
-    )
 }
 
 fn parameters<'a>(host: Host, facts: &'a Facts<'_>) -> &'a Parameters {

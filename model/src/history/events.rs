@@ -6,7 +6,6 @@
 //! A request is heeded only if somebody asked for that; and if a daemon has read it, whoever holds a lower version is
 //! signalled at once.
 
-use super::calm::damages;
 use super::facts::{Area, Facts};
 use super::ledger::{Client, Ended, Ledger, NEARLY, Phase};
 use super::property::Property;
@@ -128,8 +127,6 @@ pub(super) struct Events {
     due: Vec<Due>,
     /// Who owns each resource according to its leader.
     owners: Vec<HostId>,
-    /// The disk was changed behind everybody's back, or lied.
-    damaged: bool,
 }
 
 impl Events {
@@ -145,7 +142,6 @@ impl Events {
             examined: Vec::new(),
             due: Vec::new(),
             owners,
-            damaged: false,
         }
     }
 
@@ -153,7 +149,7 @@ impl Events {
 
     pub(super) fn written(&self, at: Instant, written: &Written, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
         let Sector::Delta { lease, bitmap } = &written.sector else { return Ok(()) };
-        if self.damaged || (self.sent.is_empty() && *bitmap == Bitmap::EMPTY) {
+        if ledger.damaged || (self.sent.is_empty() && *bitmap == Bitmap::EMPTY) {
             return Ok(());
         }
         let (Task::Lockspace(id), Some(lockspace)) = (written.task, written.lockspace) else { return Ok(()) };
@@ -227,10 +223,7 @@ impl Events {
         ledger: &Ledger,
         facts: &Facts<'_>,
     ) -> Verdict {
-        self.overdue(at, facts)?;
         match happening {
-            Happening::Chosen(action) => self.damaged |= damages(action),
-            Happening::MediumChanged { .. } => self.damaged = true,
             Happening::Asked { host, process, request } => self.asked(*host, *process, request, facts),
             Happening::Told { host, process, request, result } => {
                 let answered = self.answered(*host, *process, request);
@@ -256,7 +249,7 @@ impl Events {
                 return self.notified(at, *host, *process, told, ledger, facts);
             }
             Happening::Engine { host, event: Event::Heeded { place, wanted, force_mode, .. } } => {
-                return self.heeded(at, *host, (*place, *wanted, *force_mode), facts);
+                return self.heeded(at, *host, (*place, *wanted, *force_mode), ledger, facts);
             }
             Happening::Engine { host, event: Event::Scanned { lockspace } } => {
                 return self.scanned(at, *host, *lockspace, ledger, facts);
@@ -458,7 +451,7 @@ impl Events {
         let (seen, left): (Vec<Owing>, Vec<Owing>) = self.owing.drain(..).partition(looked);
         self.owing = left;
         // What a read that began before has brought may be the record as it is now, or as it was; so nothing is owed then.
-        for owing in seen.iter().filter(|owing| owing.read == Read::Done && !self.damaged) {
+        for owing in seen.iter().filter(|owing| owing.read == Read::Done && !ledger.damaged) {
             let heard = (owing.from, owing.from_generation, owing.event);
             let deaf = |listener: &&Listener| {
                 (listener.host, listener.lockspace) == (host, lockspace) && !listener.heard.contains(&heard)
@@ -494,7 +487,7 @@ impl Events {
         if let Some(listener) = self.listeners.iter_mut().find(listens) {
             listener.heard.push((told.from, told.from_generation, told.event));
         }
-        if self.damaged {
+        if ledger.damaged {
             return Ok(());
         }
         let HostEvent { generation, event, data } = told.event;
@@ -562,8 +555,8 @@ impl Events {
     }
 
     /// What was due is over.
-    fn overdue(&self, at: Instant, facts: &Facts<'_>) -> Verdict {
-        let Some(due) = self.due.iter().find(|due| due.at < at && !self.damaged) else { return Ok(()) };
+    pub(super) fn overdue(&self, at: Instant, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+        let Some(due) = self.due.iter().find(|due| due.at < at && !ledger.damaged) else { return Ok(()) };
         let what = format!(
             "{} has read that {} is asked for, and does not signal {}, which holds it",
             facts.label(due.host),
@@ -573,12 +566,19 @@ impl Events {
         violated(Property::Events, due.at, &[due.host], what)
     }
 
-    fn heeded(&self, at: Instant, host: Host, what: (Place, Lver, u32), facts: &Facts<'_>) -> Verdict {
+    fn heeded(
+        &self,
+        at: Instant,
+        host: Host,
+        what: (Place, Lver, u32),
+        ledger: &Ledger,
+        facts: &Facts<'_>,
+    ) -> Verdict {
         let (place, lver, force_mode) = what;
         let is_it = |wanted: &Wanted| {
             (wanted.place, wanted.force_mode) == (place, force_mode) && (wanted.lver == Lver(0) || wanted.lver == lver)
         };
-        if self.damaged || self.wanted.iter().any(is_it) {
+        if ledger.damaged || self.wanted.iter().any(is_it) {
             return Ok(());
         }
         let what = format!("{} heeds a request for version {lver} that nobody made", facts.label(host));

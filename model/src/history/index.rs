@@ -4,7 +4,7 @@
 //! Whoever asks to delete a name, to empty its entry or to format the index may be answered at any time, or never: from
 //! the question on nothing is owed any more. The same holds for a create that runs beside such a request.
 
-use super::calm::damages;
+use super::ledger::damages;
 use super::facts::Facts;
 use super::property::Property;
 use super::violation::{Verdict, violated};
@@ -62,8 +62,7 @@ impl Indices {
             return Ok(());
         }
         match happening {
-            Happening::Chosen(action) => self.damaged |= damages(action),
-            Happening::MediumChanged { .. } => self.damaged = true,
+            _ if damages(happening) => self.damaged = true,
             Happening::Asked { host, process, request: Request::Index { place, operation, .. } } => {
                 self.asked(*host, *process, *place, *operation);
             }

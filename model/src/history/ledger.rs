@@ -12,7 +12,7 @@ use lease_core::Refusal;
 use lease_core::format::{Name, SectorKind};
 use lease_core::numbers::{Generation, HostId, Lver, Second, Time};
 use lease_core::seam::{Answer, DiskId, Event, LsId, Mode, Request, Restricted, Setting, Signal, Slot, Task};
-use sim_disk::{IoId, PathState};
+use sim_disk::{IoId, Landing, PathState, Sampling};
 
 /// How far one daemon's use of a lockspace is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -237,6 +237,8 @@ pub(super) struct Ledger {
     pub(super) holds: Vec<Hold>,
     /// Names that resources were to be given.
     renamed: Vec<(ResourceIx, Name)>,
+    /// Somebody read what never stood on the disk, or the disk was changed behind everybody's back.
+    pub(super) damaged: bool,
 }
 
 /// What a happening brought to an end.
@@ -250,7 +252,8 @@ pub(super) struct Ended {
 
 impl Ledger {
     pub(super) fn new(setup: &Setup) -> Ledger {
-        Ledger { hosts: vec![HostLedger::default(); setup.hosts.len()], holds: Vec::new(), renamed: Vec::new() }
+        let hosts = vec![HostLedger::default(); setup.hosts.len()];
+        Ledger { hosts, holds: Vec::new(), renamed: Vec::new(), damaged: false }
     }
 
     pub(super) fn hosts(&self) -> impl Iterator<Item = (Host, &HostLedger)> {
@@ -293,6 +296,7 @@ impl Ledger {
     /// Follows a happening.
     pub(super) fn see(&mut self, at: Instant, happening: &Happening, facts: &Facts<'_>) -> Ended {
         let mut ended = Ended::default();
+        self.damaged |= damages(happening);
         match happening {
             Happening::Chosen(Action::Rename { host, name }) => self.host_mut(*host).name = Some(*name),
             Happening::ReadIssued { host, task, slot, disk, io, offset, length } => {
@@ -676,4 +680,26 @@ impl HostLedger {
 /// Whether a host heard of success.
 pub(super) fn went_well(completion: &sim_disk::Completion) -> bool {
     matches!(completion, sim_disk::Completion::Read(_) | sim_disk::Completion::Written)
+}
+
+/// Whether a medium was damaged or exchanged, or what is read from it.
+pub(super) fn damages(happening: &Happening) -> bool {
+    let action = match happening {
+        Happening::Chosen(action) => action,
+        other => return matches!(other, Happening::MediumChanged { .. }),
+    };
+    matches!(
+        action,
+        Action::Sample { sampling: Sampling::Stale { .. }, .. }
+            | Action::Land {
+                landing: Landing::Rotten { .. }
+                    | Landing::Misdirected { .. }
+                    | Landing::Torn { .. }
+                    | Landing::TornTail { .. },
+                ..
+            }
+            | Action::Rollback { .. }
+            | Action::SplitOff { .. }
+            | Action::Edit { .. }
+    )
 }

@@ -168,6 +168,7 @@ impl History {
         self.damage.see(happening, ended.io, facts);
         self.strangers.see(happening, &self.ledger, facts);
         before?;
+        self.events.overdue(at, &self.ledger, facts)?;
 
         if let Some(written) = &written {
             if let Sector::Delta { lease, .. } = &written.sector {
@@ -177,11 +178,24 @@ impl History {
             format::written(at, written, &self.ledger, facts)?;
             self.events.written(at, written, &self.ledger, facts)?;
             self.agreement.written(at, written, &self.ledger, facts)?;
-            if !self.calm.is_damaged() {
+            if !self.calm.is_damaged(&self.ledger) {
                 own_block::written(at, written, &self.ledger, facts)?;
             }
             self.damage.written(at, written, &self.ledger, facts)?;
             return self.strangers.written(at, written, &self.ledger, facts);
+        }
+        match happening {
+            // Three of four happenings are of these kinds: whoever looks at one of them is named here.
+            Happening::Chosen(_) if !ledger::damages(happening) => return Ok(()),
+            Happening::Sampled { .. } | Happening::Pinged { .. } | Happening::Tested { .. } => return Ok(()),
+            Happening::ReadIssued { .. } => return self.events.see(at, happening, ended, &self.ledger, facts),
+            Happening::Completed { .. } => {
+                self.calm.see(at, happening, ended, &self.ledger, facts)?;
+                self.status.see(at, happening, ended, &self.ledger, facts)?;
+                self.answers.see(at, happening, ended, &self.ledger, facts)?;
+                return self.events.see(at, happening, ended, &self.ledger, facts);
+            }
+            _ => {}
         }
         exclusion::see(at, happening, &self.ledger, facts)?;
         host_id::see(at, happening, &self.ledger, facts)?;
@@ -222,7 +236,7 @@ impl History {
     /// A daemon has let go of something. `claims` tells what it still is at work on or holds, by the names of lockspace
     /// and resource; with nobody's claim, nothing of it may look owned.
     pub fn let_go(&mut self, at: Instant, host: Host, claims: impl Fn(&Name, &Name) -> bool, facts: &Facts<'_>) {
-        if self.violation.is_none() && !self.calm.is_damaged() {
+        if self.violation.is_none() && !self.calm.is_damaged(&self.ledger) {
             let (ledger, agreement) = (&self.ledger, &self.agreement);
             let decided = |resource, lver| agreement.is_over(resource, lver, host, ledger, facts);
             let verdict = own_block::let_go(at, host, claims, decided, ledger, facts);
