@@ -169,9 +169,12 @@ impl Climber<'_> {
             if closed_by.is_empty() {
                 closed_by.extend(self.best(&trace, found, taken, left)?);
             }
+            if closed_by.is_empty() {
+                closed_by = self.together(&trace, taken, left)?;
+            }
         }
         if closed_by.is_empty() {
-            closed_by = self.together(&trace, taken, &[&first[..], &last].concat())?;
+            closed_by = self.together(&trace, taken, &[first, last].concat())?;
         }
         Ok(SeedRung {
             property: found.verdict.property().expect("only violations are kept"),
