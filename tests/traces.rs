@@ -1,7 +1,8 @@
 //! Bugs that were found, kept as traces: each still breaks the property that its head names. A trace survives changes of
 //! the engine, so only the verdict is asked for; `leaselab replay --strict` compares the text.
 
-use scenarios::{Case, Claim, Decisions, ProfileName, Trace, replay};
+use model::history::Property;
+use scenarios::{Case, Claim, Decisions, ProfileName, Trace, replay, run_case};
 use std::path::{Path, PathBuf};
 
 /// The traces of a folder, with the names of their files.
@@ -59,7 +60,11 @@ fn each_weak_point_of_3_8_5_is_closed_by_its_decision() {
         let scenario = trace.scenario.with_decisions(&more).unwrap_or_else(|why| panic!("{why}"));
         let mut case = Case::new(&scenario, trace.profile, trace.seed);
         case.limits = trace.limits;
-        let replayed = replay(&trace, &case, &mut ());
-        assert!(!replayed.agrees_with(&trace), "{decision}: {}", replayed.verdict);
+        let again = match trace.verdict {
+            // What is judged at a deadline stands in the trace as happenings that did not come: its seed is run again.
+            Claim::Violated(Property::Progress) => run_case(&case, &mut ()).verdict,
+            _ => replay(&trace, &case, &mut ()).verdict,
+        };
+        assert_ne!(Claim::of(&again), trace.verdict, "{decision}: {again}");
     }
 }

@@ -566,14 +566,7 @@ impl Events {
         violated(Property::Events, due.at, &[due.host], what)
     }
 
-    fn heeded(
-        &self,
-        at: Instant,
-        host: Host,
-        what: (Place, Lver, u32),
-        ledger: &Ledger,
-        facts: &Facts<'_>,
-    ) -> Verdict {
+    fn heeded(&self, at: Instant, host: Host, what: (Place, Lver, u32), ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
         let (place, lver, force_mode) = what;
         let is_it = |wanted: &Wanted| {
             (wanted.place, wanted.force_mode) == (place, force_mode) && (wanted.lver == Lver(0) || wanted.lver == lver)

@@ -4,8 +4,8 @@
 //! Whoever asks to delete a name, to empty its entry or to format the index may be answered at any time, or never: from
 //! the question on nothing is owed any more. The same holds for a create that runs beside such a request.
 
-use super::ledger::damages;
 use super::facts::Facts;
+use super::ledger::damages;
 use super::property::Property;
 use super::violation::{Verdict, violated};
 use crate::happening::Happening;

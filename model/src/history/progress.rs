@@ -14,8 +14,12 @@ use lease_core::seam::{Event, Request};
 const GIVING_UP: u64 = 10;
 /// How long a thread that ends waits for I/O that it gave up, and a little.
 const DRAINING: u64 = 135;
-/// A look at a join and a tick of the main loop, and a little.
+/// A look at a join or a removal and a tick of the main loop, and a little.
 const SOON: Span = Span::from_millis(2_500);
+/// A look that comes once a second, with its answer's way to whoever asked.
+const LOOK: Span = Span::from_millis(1_100);
+/// What each such second takes longer than a second.
+const DRIFT: Span = Span::from_millis(2);
 
 /// To be asked before the ledger follows the happening: what was to end has ended in time. Six I/Os are the most that a
 /// join can still wait for, one after the other; who leaves may wait for a renewal's write, which has 8N + W seconds,
@@ -30,8 +34,15 @@ pub(super) fn before(at: Instant, happening: &Happening, ledger: &Ledger, facts:
         Happening::Told { host, request: Request::RemLockspace { name, .. }, result: Ok(_), .. } => {
             let lives = &ledger.host(*host).lives;
             let is_it = |life: &&Life| facts.lockspace_named(name) == Some(life.lockspace) && life.is_over();
-            let ended = lives.iter().rev().find(is_it).and_then(|life| life.ended);
-            return after_order(at, *host, ended, SOON, "to say that it has left", facts);
+            let Some(life) = lives.iter().rev().find(is_it) else { return Ok(()) };
+            // Whoever waits for a join looks first, and only then the main loop and whoever waits for the end.
+            let joined_not = life.phase == Phase::JoinFailed;
+            let parameters = &facts.setup.hosts[usize::from(host.0)].config.parameters;
+            let longest =
+                parameters.failure_age(life.io_timeout) + parameters.watchdog_fire_timeout + 6 * life.io_timeout;
+            let look = Span::from_micros(LOOK.micros() + longest * DRIFT.micros());
+            let bound = if joined_not { SOON.plus(look) } else { SOON };
+            return after_order(at, *host, life.ended, bound, "to say that it has left", facts);
         }
         // Operations on an index go on for as long as there are areas.
         Happening::Told { host, request: Request::Shutdown { wait: true, .. }, result: Ok(_), .. }

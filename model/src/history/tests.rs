@@ -492,6 +492,45 @@ fn what_is_healed_goes_on() {
 }
 
 #[test]
+fn whoever_removes_a_lockspace_hears_of_its_end() {
+    let says_so = |s: &mut Story, ends: fn() -> Event, millis: u64| {
+        s.event(A, ends());
+        s.wait_micros(millis * 1_000);
+        s.told(A, None, remove_request(), Ok(Answer::Done));
+    };
+    let left = || Event::Left { lockspace: LsId(0), released: true };
+    let undone = || Event::JoinFailed { lockspace: LsId(0), why: Refusal::Aborted };
+    let leaves = |s: &mut Story| {
+        s.join(A, 1);
+        s.tell(Happening::Asked { host: A, process: None, request: remove_request() });
+        s.event(A, Event::Killing { lockspace: LsId(0), failed: false });
+        s.event(A, Event::Cleared { lockspace: LsId(0) });
+    };
+    let joins = |s: &mut Story| {
+        s.tell(Happening::Asked { host: A, process: None, request: join_request(1) });
+        s.tell(Happening::Asked { host: A, process: None, request: remove_request() });
+        s.read(A, THREAD, 0, 4096);
+    };
+    holds("at once", |s| {
+        leaves(s);
+        says_so(s, left, 2_400);
+    });
+    breaks(Property::Progress, "late", |s| {
+        leaves(s);
+        says_so(s, left, 2_600);
+    });
+    // Whoever waits for the join hears first.
+    holds("a join is undone", |s| {
+        joins(s);
+        says_so(s, undone, 3_900);
+    });
+    breaks(Property::Progress, "a join is undone, late", |s| {
+        joins(s);
+        says_so(s, undone, 4_100);
+    });
+}
+
+#[test]
 fn the_innocent_are_left_alone() {
     let reasons: [Named; 7] = [
         ("a cut path", |s| s.cut(A)),
