@@ -26,10 +26,6 @@ const LIFETIME: u64 = 6;
 /// An event that somebody set.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Sent {
-    lockspace: LockspaceIx,
-    by: Host,
-    from: HostId,
-    from_generation: Generation,
     /// Nobody in particular: all.
     to: Option<HostId>,
     event: HostEvent,
@@ -116,7 +112,8 @@ struct Due {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Events {
-    sent: Vec<Sent>,
+    /// By the life that sent it, in the order of its clock.
+    sent: BTreeMap<(LockspaceIx, HostId, Generation), Vec<Sent>>,
     called: Vec<Called>,
     wanted: Vec<Wanted>,
     listeners: Vec<Listener>,
@@ -133,7 +130,7 @@ impl Events {
     pub(super) fn new(setup: &Setup) -> Events {
         let owners = vec![HostId::NONE; setup.resources.len()];
         Events {
-            sent: Vec::new(),
+            sent: BTreeMap::new(),
             called: Vec::new(),
             wanted: Vec::new(),
             listeners: Vec::new(),
@@ -161,23 +158,16 @@ impl Events {
             let (host, name) = (facts.label(written.host), facts.lockspace_name(lockspace));
             violated(Property::Events, at, &[written.host], format!("a renewal of {host} in {name} {what}"))
         };
-        let mine = |by: Host, on: LockspaceIx, generation: Generation| {
-            (by, on, generation) == (written.host, lockspace, life.generation)
-        };
         let stamp = lease.timestamp.0;
         let longest = LIFETIME * facts.setup.longest_io_timeout();
-        let last_sent = self.sent.iter().filter(|sent| mine(sent.by, sent.lockspace, sent.from_generation));
-        let last_sent = last_sent.map(|sent| sent.second + longest).max().unwrap_or(0);
+        let sent = self.sent.get(&(lockspace, life.host_id, life.generation)).map_or(&[][..], Vec::as_slice);
+        let last_sent = sent.last().map_or(0, |sent| sent.second + longest);
+        let recent = &sent[sent.partition_point(|sent| stamp.saturating_sub(sent.second) > longest)..];
         for host in bitmap.iter() {
-            let is_told = |sent: &&Sent| {
-                mine(sent.by, sent.lockspace, sent.from_generation)
-                    && sent.to.is_none_or(|to| to == host)
-                    && stamp.saturating_sub(sent.second) <= longest
-            };
-            let mut told = self.sent.iter().filter(is_told).peekable();
+            let mut told = recent.iter().filter(|sent| sent.to.is_none_or(|to| to == host)).peekable();
             // A call may have to wait for the end of an event.
             let is_called = |called: &Called| {
-                mine(called.by, called.lockspace, called.from_generation)
+                (called.by, called.lockspace, called.from_generation) == (written.host, lockspace, life.generation)
                     && called.owners.contains(&host)
                     && stamp.saturating_sub(called.second.max(last_sent)) <= longest
             };
@@ -195,9 +185,8 @@ impl Events {
                 return wrong(format!("tells host {host} event {event} data {data}, which is for another"));
             }
         }
-        for sent in &self.sent {
-            let due = mine(sent.by, sent.lockspace, sent.from_generation)
-                && !sent.over
+        for sent in recent {
+            let due = !sent.over
                 && sent.event.event != 0
                 && sent.second < stamp
                 && stamp - sent.second <= LIFETIME * life.io_timeout;
@@ -362,12 +351,12 @@ impl Events {
                 self.called.push(Called { lockspace, by: host, from_generation, owners, second });
             }
             Request::SetEvent { host_id, event, terms, .. } => {
-                let (from, to) = (life.host_id, Some(*host_id).filter(|_| !terms.all));
+                let to = Some(*host_id).filter(|_| !terms.all);
                 let generation = if terms.all { 0 } else { event.generation };
                 let current = terms.current && generation == 0 && !terms.all;
                 let event = HostEvent { generation, ..*event };
-                let mine = |sent: &&mut Sent| (sent.by, sent.lockspace) == (host, lockspace);
-                for sent in self.sent.iter_mut().filter(mine) {
+                let mine = self.sent.entry((lockspace, life.host_id, from_generation)).or_default();
+                for sent in mine.iter_mut() {
                     sent.over |= match terms.change {
                         EventChange::Set => current || sent.current || sent.event != event,
                         EventChange::ClearHost => sent.to.is_none_or(|to| to == *host_id),
@@ -375,8 +364,7 @@ impl Events {
                     };
                 }
                 if terms.change == EventChange::Set {
-                    let (by, over) = (host, false);
-                    self.sent.push(Sent { lockspace, by, from, from_generation, to, event, current, second, over });
+                    mine.push(Sent { to, event, current, second, over: false });
                 }
             }
             Request::RegEvent { .. } => {
@@ -502,12 +490,9 @@ impl Events {
                 life.generation
             ));
         }
-        let is_it = |sent: &Sent| {
-            (sent.lockspace, sent.from, sent.from_generation) == (life.lockspace, told.from, told.from_generation)
-                && sent.to.is_none_or(|to| to == life.host_id)
-                && sent.carries(&told.event)
-        };
-        if told.host_id != life.host_id || !self.sent.iter().any(is_it) {
+        let is_it = |sent: &Sent| sent.to.is_none_or(|to| to == life.host_id) && sent.carries(&told.event);
+        let sent = self.sent.get(&(on, told.from, told.from_generation));
+        if told.host_id != life.host_id || !sent.is_some_and(|sent| sent.iter().any(is_it)) {
             return wrong(format!("which nobody sent to host {}", life.host_id));
         }
         Ok(())

@@ -24,10 +24,10 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What each checker answers.
-pub(super) type Verdict = Result<(), Violation>;
+/// What each checker answers. Boxed, so that the good news, which is asked for a dozen times a happening, fits a register.
+pub(super) type Verdict = Result<(), Box<Violation>>;
 
 /// The verdict that `property` does not hold.
 pub(super) fn violated(property: Property, at: Instant, hosts: &[Host], what: String) -> Verdict {
-    Err(Violation { property, at, what, hosts: hosts.to_vec() })
+    Err(Box::new(Violation { property, at, what, hosts: hosts.to_vec() }))
 }
