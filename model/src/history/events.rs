@@ -18,7 +18,7 @@ use lease_core::format::{Bitmap, DeltaLease, HostEvent, RequestRecord, Sector, S
 use lease_core::numbers::{Generation, HostId, Lver, Stamp};
 use lease_core::seam::{DiskId, Event, EventChange, LsId, Place, Request, Signal, Task, ToldEvent};
 use sim_disk::{Completion, IoId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Times io_timeout for which a host is called.
 const LIFETIME: u64 = 6;
@@ -48,20 +48,17 @@ struct Called {
     second: u64,
 }
 
-/// A request that was asked for.
+/// A request that was asked for and is not answered yet.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Wanted {
     by: Host,
     process: Option<Process>,
     resource: Option<ResourceIx>,
     place: Place,
-    /// 0: the next.
-    lver: Lver,
     force_mode: u32,
     owners: Vec<HostId>,
     /// Whoever asked is gone: the daemon may still do it, but nobody hears of it.
     forsaken: bool,
-    answered: bool,
 }
 
 /// A process that listens.
@@ -116,6 +113,8 @@ pub(super) struct Events {
     sent: BTreeMap<(LockspaceIx, HostId, Generation), Vec<Sent>>,
     called: Vec<Called>,
     wanted: Vec<Wanted>,
+    /// What was ever asked for: place, force mode and version, 0 for the next.
+    requested: BTreeSet<(Place, u32, Lver)>,
     listeners: Vec<Listener>,
     owing: Vec<Owing>,
     /// What was last seen to land of each record while somebody listened. Who looks sees only that a stamp is another.
@@ -133,6 +132,7 @@ impl Events {
             sent: BTreeMap::new(),
             called: Vec::new(),
             wanted: Vec::new(),
+            requested: BTreeSet::new(),
             listeners: Vec::new(),
             owing: Vec::new(),
             stamps: BTreeMap::new(),
@@ -174,7 +174,7 @@ impl Events {
             // Whoever asked may be gone, and then nobody hears when it was done.
             let may_be_called = |wanted: &Wanted| {
                 let here = wanted.resource.is_some_and(|resource| facts.resource(resource).lockspace == lockspace);
-                here && wanted.by == written.host && !wanted.answered && wanted.owners.contains(&host)
+                here && wanted.by == written.host && wanted.owners.contains(&host)
             };
             let called = self.called.iter().any(is_called) || self.wanted.iter().any(may_be_called);
             if told.peek().is_none() && !called {
@@ -292,10 +292,7 @@ impl Events {
                 if !matches!(happening, Happening::Engine { .. }) {
                     self.examined.retain(|examined| examined.host != *host);
                     // The daemon will not carry them out any more.
-                    self.wanted
-                        .iter_mut()
-                        .filter(|wanted| wanted.by == *host)
-                        .for_each(|wanted| wanted.answered = true);
+                    self.wanted.retain(|wanted| wanted.by != *host);
                 }
             }
             _ => {}
@@ -309,21 +306,19 @@ impl Events {
             let owners = resource.map(|resource| self.owners[usize::from(resource.0)]).into_iter().collect();
             let lver = if *next && *lver == Lver(0) { Lver(0) } else { *lver };
             let (by, place, force_mode) = (host, *place, *force_mode);
-            let (forsaken, answered) = (false, false);
-            self.wanted.push(Wanted { by, process, resource, place, lver, force_mode, owners, forsaken, answered });
+            self.requested.insert((place, force_mode, lver));
+            self.wanted.push(Wanted { by, process, resource, place, force_mode, owners, forsaken: false });
         }
     }
 
     /// A request was answered: who owned the resource meanwhile.
     fn answered(&mut self, host: Host, process: Option<Process>, request: &Request) -> Vec<HostId> {
         let Request::Call { place, force_mode, .. } = request else { return Vec::new() };
-        let is_it = |wanted: &&mut Wanted| {
-            !(wanted.answered || wanted.forsaken)
+        let is_it = |wanted: &Wanted| {
+            !wanted.forsaken
                 && (wanted.by, wanted.process, wanted.place, wanted.force_mode) == (host, process, *place, *force_mode)
         };
-        let Some(wanted) = self.wanted.iter_mut().find(is_it) else { return Vec::new() };
-        wanted.answered = true;
-        wanted.owners.clone()
+        self.wanted.iter().position(is_it).map_or(Vec::new(), |index| self.wanted.remove(index).owners)
     }
 
     fn told(
@@ -389,7 +384,7 @@ impl Events {
     fn leader_landed(&mut self, host: Host, resource: ResourceIx, facts: &Facts<'_>) {
         let owner = facts.leader(host, resource).map_or(HostId::NONE, |leader| leader.owner_id);
         self.owners[usize::from(resource.0)] = owner;
-        let waits = |wanted: &&mut Wanted| !wanted.answered && wanted.resource == Some(resource);
+        let waits = |wanted: &&mut Wanted| wanted.resource == Some(resource);
         for wanted in self.wanted.iter_mut().filter(waits) {
             wanted.owners.push(owner);
         }
@@ -553,10 +548,8 @@ impl Events {
 
     fn heeded(&self, at: Instant, host: Host, what: (Place, Lver, u32), ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
         let (place, lver, force_mode) = what;
-        let is_it = |wanted: &Wanted| {
-            (wanted.place, wanted.force_mode) == (place, force_mode) && (wanted.lver == Lver(0) || wanted.lver == lver)
-        };
-        if ledger.damaged || self.wanted.iter().any(is_it) {
+        let is_it = |lver: Lver| self.requested.contains(&(place, force_mode, lver));
+        if ledger.damaged || is_it(lver) || is_it(Lver(0)) {
             return Ok(());
         }
         let what = format!("{} heeds a request for version {lver} that nobody made", facts.label(host));
