@@ -70,6 +70,7 @@ stories! {
     "rejoin-after-a-long-outage",
     "release-meets-an-error",
     "removal-during-acquire",
+    "renamed-while-shared",
     "request-for-what-is-shared",
     "request-kills-the-holder",
     "restricted-signals",

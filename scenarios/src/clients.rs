@@ -355,9 +355,24 @@ impl<S: Sink> Simulation<'_, S> {
     }
 
     pub(crate) fn ask_release(&mut self, entry: Entry, host: Host, process: Process, resource: ResourceIx) {
+        self.ask_to_give_back(entry, host, process, resource, None);
+    }
+
+    /// A client gives back what it holds, perhaps under another name.
+    pub(crate) fn ask_to_give_back(
+        &mut self,
+        entry: Entry,
+        host: Host,
+        process: Process,
+        resource: ResourceIx,
+        renamed: Option<Name>,
+    ) {
         let area = &self.case.setup.resources[usize::from(resource.0)];
         let lockspace = self.case.setup.lockspaces[usize::from(area.lockspace.0)].name;
-        let request = Request::Release { lockspace, resource: area.name };
+        let request = match renamed {
+            None => Request::Release { lockspace, resource: area.name },
+            Some(renamed) => Request::Rename { lockspace, resource: area.name, renamed },
+        };
         if let Some(client) = self.client_of(host, process) {
             client.state = ClientState::Releasing(resource);
         }
@@ -488,13 +503,13 @@ impl<S: Sink> Simulation<'_, S> {
                     self.may_call(host, process, request);
                 }
             }
-            (Request::Release { .. }, Ok(_), ClientState::Releasing(_)) => {
+            (Request::Release { .. } | Request::Rename { .. }, Ok(_), ClientState::Releasing(_)) => {
                 client.state = ClientState::Idle;
                 self.client_after(host, process, workload.idle);
                 self.moment(Moment::Release, host);
             }
             // What it let go of it does not take up again; its end makes the daemon try once more.
-            (Request::Release { .. }, Err(_), ClientState::Releasing(_)) => {
+            (Request::Release { .. } | Request::Rename { .. }, Err(_), ClientState::Releasing(_)) => {
                 self.client_after(host, process, workload.retry);
             }
             _ => return,

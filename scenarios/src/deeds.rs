@@ -38,6 +38,13 @@ pub enum ClientDeed {
         /// It does not wait for an owner that may be dead.
         nowait: bool,
     },
+    /// It gives back what it holds, under another name.
+    Rename {
+        /// The resource, by index.
+        resource: u8,
+        /// The new name.
+        name: Name,
+    },
     /// It changes the value that holders hand on.
     SetLvb {
         /// The resource, by index.
@@ -126,6 +133,7 @@ impl AdminDeed {
 pub(crate) enum Verb {
     AcquireOn,
     Convert,
+    Rename,
     SetLvb,
     GetLvb,
     Inquire,
@@ -142,9 +150,10 @@ pub(crate) enum Verb {
     InitAs,
 }
 
-pub(crate) const VERBS: [(&str, Verb); 16] = [
+pub(crate) const VERBS: [(&str, Verb); 17] = [
     ("acquire-on", Verb::AcquireOn),
     ("convert", Verb::Convert),
+    ("rename", Verb::Rename),
     ("set-lvb", Verb::SetLvb),
     ("get-lvb", Verb::GetLvb),
     ("inquire", Verb::Inquire),
@@ -188,6 +197,13 @@ impl Verb {
             Verb::Convert => match table.word("mode", &MODES)? {
                 Some(found) => ClientDeed::Convert { resource, mode: found.value, nowait: table.yes("nowait", false)? },
                 None => return Err(table.bad(table.at(), "mode", "\"shared\" or \"exclusive\"", "nothing")),
+            },
+            Verb::Rename => match table.text("name")? {
+                Some(found) => match Name::from_text(&found.value).filter(|_| (1..=47).contains(&found.value.len())) {
+                    Some(name) => ClientDeed::Rename { resource, name },
+                    None => return Err(table.bad(found.at, "name", "from 1 to 47 bytes", found.value.len())),
+                },
+                None => return Err(table.bad(table.at(), "name", "the new name of the resource", "nothing")),
             },
             Verb::SetLvb => {
                 let value = table.number("value", Range { low: 0, high: u64::MAX })?.map_or(0, |found| found.value);
@@ -283,6 +299,10 @@ impl<S: Sink> Simulation<'_, S> {
             ClientDeed::LeaveChild => {
                 self.act(Action::LeaveChild { host, process })?;
                 self.ended(host, process, true);
+                return Ok(());
+            }
+            ClientDeed::Rename { resource, name } => {
+                self.ask_to_give_back(entry, host, process, ResourceIx(*resource), Some(*name));
                 return Ok(());
             }
             ClientDeed::Convert { resource, mode, nowait } => {

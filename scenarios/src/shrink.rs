@@ -9,8 +9,8 @@
 //!
 //! The same violation is the same property, told in the same words, whatever the numbers in them. That holds a run to its
 //! story as far as that can be had without knowing the story: a property that is broken in two ways has words for each.
-//! Where a run is *judged* at a mark, it is not made smaller by judging it wrongly: rest is only rest if nothing is broken and nobody
-//! was busy for long enough, and of what follows the healing nothing is taken away where a deadline is at stake.
+//! Where a run is *judged* at a mark, it is not made smaller by judging it wrongly: rest is only rest if nothing is broken that was
+//! whole before and nobody was busy for long enough, and of what follows the healing nothing is taken away where a deadline is at stake.
 //!
 //! There is no chance and no time in here: the same trace gives the same one, unless it is stopped.
 
@@ -24,9 +24,9 @@ use crate::trace::{Claim, Line, Mark, Trace};
 use model::Instant;
 use model::setup::Host;
 use plan::{Deed, IoKind, Nth, Plan, What, host_of};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use walk::{Reach, Walked, along_lines, along_plan};
+use walk::{Reach, Trouble, Walked, along_lines, along_plan};
 
 /// What shrinking came to.
 #[derive(Clone, Debug)]
@@ -122,12 +122,12 @@ impl Best {
 }
 
 /// How the run is judged, and with that what may be taken away.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Judged {
     /// At the step that broke it: any run that comes there will do.
     Step,
-    /// At rest: everything must be well, and nobody busy for so many microseconds.
-    Rest { quiet: u64 },
+    /// At rest: everything must be as well as it was, and nobody busy for so many microseconds.
+    Rest { quiet: u64, troubles: BTreeSet<Trouble> },
     /// At a deadline: what follows the healing stays.
     Deadline,
 }
@@ -152,8 +152,8 @@ impl<'a> Search<'a> {
         let quiet = (30 + 2 * u64::from(longest.max().unwrap_or(10))) * 1_000_000;
         let judged = match walked.judged_at() {
             None => Judged::Step,
-            Some(Mark::Rest) if walked.well && walked.ended.micros_since(walked.busy) >= quiet => {
-                Judged::Rest { quiet }
+            Some(Mark::Rest) if walked.ended.micros_since(walked.busy) >= quiet => {
+                Judged::Rest { quiet, troubles: walked.troubles.clone() }
             }
             Some(_) => Judged::Deadline,
         };
@@ -230,11 +230,12 @@ impl<'a> Search<'a> {
     }
 
     fn is_judged_rightly(&self, walked: &Walked) -> bool {
-        match self.judged {
+        match &self.judged {
             Judged::Step => walked.judged_at().is_none(),
-            Judged::Rest { quiet } => {
+            Judged::Rest { quiet, troubles } => {
                 let at_rest = walked.judged_at() == Some(Mark::Rest);
-                at_rest && walked.well && walked.ended.micros_since(walked.busy) >= quiet
+                let as_well = walked.troubles.is_subset(troubles);
+                at_rest && as_well && walked.ended.micros_since(walked.busy) >= *quiet
             }
             Judged::Deadline => {
                 let tail = |deeds: &[Deed]| deeds[deeds.len().saturating_sub(self.kept)..].to_vec();

@@ -140,6 +140,19 @@ impl Answers {
                     ));
                 }
             }
+            // What it was called before nobody can acquire any more, so that the new name is there when this is told.
+            (Request::Rename { lockspace, resource, renamed }, Ok(_)) => {
+                let Some(resource) = facts.resource_named(lockspace, resource) else { return Ok(()) };
+                let leader = facts.leader(host, resource).filter(|_| !ledger.damaged);
+                if leader.is_some_and(|leader| !leader.resource_name.same(renamed)) {
+                    return wrong(format!(
+                        "{} says that {} is now called {}, but its leader on disk has another name",
+                        facts.label(host),
+                        facts.resource_name(resource),
+                        String::from_utf8_lossy(renamed.text()),
+                    ));
+                }
+            }
             (
                 Request::Acquire { lockspace, resource, terms, .. },
                 Err(Refusal::AcquireIdLive | Refusal::AcquireOwned | Refusal::AcquireOther),

@@ -260,8 +260,10 @@ impl History {
     /// Nothing moves any more: all I/O is over, all requests are answered, and nobody retries anything.
     pub fn at_rest(&mut self, at: Instant, facts: &Facts<'_>) {
         if !self.is_over() {
-            let progress = self.progress.at_rest(at, &self.ledger, facts);
-            self.note(progress.and_then(|()| residue::at_rest(at, &self.ledger, facts)));
+            let (ledger, agreement) = (&self.ledger, &self.agreement);
+            let decided = |resource, lver, host| agreement.is_over(resource, lver, host, ledger, facts);
+            let progress = self.progress.at_rest(at, ledger, facts);
+            self.note(progress.and_then(|()| residue::at_rest(at, &decided, ledger, facts)));
         }
     }
 

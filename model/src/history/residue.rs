@@ -11,11 +11,14 @@ use lease_core::numbers::{Lver, Second};
 use lease_core::profile::AbortedJoin;
 use lease_core::seam::{Event, Task};
 
-pub(super) fn at_rest(at: Instant, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+/// Of resources by version: whether it is known to be decided for another than this host.
+pub(super) type DecidedFor<'a> = &'a dyn Fn(ResourceIx, Lver, Host) -> bool;
+
+pub(super) fn at_rest(at: Instant, decided: DecidedFor<'_>, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
     for (host, state) in ledger.hosts().filter(|(_, state)| state.executing() && state.daemon) {
         for life in &state.lives {
             match life.phase {
-                Phase::Joined if state.requests.is_empty() => resources(at, host, life, ledger, facts)?,
+                Phase::Joined if state.requests.is_empty() => resources(at, host, life, decided, ledger, facts)?,
                 Phase::JoinFailed | Phase::Left => slot(at, host, life, ledger, facts)?,
                 _ => {}
             }
@@ -24,7 +27,14 @@ pub(super) fn at_rest(at: Instant, ledger: &Ledger, facts: &Facts<'_>) -> Verdic
     Ok(())
 }
 
-fn resources(at: Instant, host: Host, life: &Life, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
+fn resources(
+    at: Instant,
+    host: Host,
+    life: &Life,
+    decided: DecidedFor<'_>,
+    ledger: &Ledger,
+    facts: &Facts<'_>,
+) -> Verdict {
     let of_lockspace = (0..facts.setup.resources.len())
         .map(|index| ResourceIx(index as u8))
         .filter(|resource| facts.resource(*resource).lockspace == life.lockspace);
@@ -47,14 +57,15 @@ fn resources(at: Instant, host: Host, life: &Life, ledger: &Ledger, facts: &Fact
         if !leader.timestamp.is_free() && (leader.owner_id, leader.owner_generation) == me && !released(leader.lver) {
             why = Some(format!("the leader of version {}", leader.lver));
         }
-        // A vote for a version that the leader has not reached yet is what the next ballot will commit.
+        // A vote for a version that the leader has not reached yet is what the next ballot will commit; unless that version
+        // is decided, and only an older leader that came late has hidden it: then every ballot commits what was decided.
         for voter in facts.setup.hosts.iter().flat_map(|setup| &setup.memberships) {
             if why.is_some() || voter.lockspace != life.lockspace {
                 continue;
             }
             let Some(block) = facts.block(host, resource, voter.host_id) else { continue };
             let votes = block.bal.0 != 0 && (block.inp, block.inp2) == me && block.lver > leader.lver;
-            if votes && !released(block.lver) {
+            if votes && !released(block.lver) && !decided(resource, block.lver, host) {
                 why = Some(format!("the vote of host {} for version {}", voter.host_id, block.lver));
             }
         }

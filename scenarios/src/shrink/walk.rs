@@ -12,7 +12,7 @@ use model::setup::Host;
 use model::world::World;
 use model::{Action, Happening, Instant, Sink};
 use sim_disk::{Ending, IoId, Landing, PathId, PathState, Sampling};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of a walk.
 #[derive(Clone, Debug)]
@@ -28,9 +28,26 @@ pub(super) struct Walked {
     pub(super) issued: Vec<(Nth<IoKind>, Instant)>,
     /// When each routine ran.
     pub(super) ran: Vec<(Nth<Routine>, Instant)>,
-    /// The moment of the last thing that a client or an agent did or was told, and whether all was well at the end.
+    /// The moment of the last thing that a client or an agent did or was told, and what was not well at the end.
     pub(super) busy: Instant,
-    pub(super) well: bool,
+    pub(super) troubles: BTreeSet<Trouble>,
+}
+
+/// What keeps a run from being at rest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Trouble {
+    /// An agent waits for an answer.
+    AgentWaits,
+    /// A host that takes part, or a daemon of it, does not run or stands still.
+    HostStopped,
+    /// A process waits, uses something, or is being ended.
+    ProcessBusy,
+    /// A path is not open.
+    PathClosed,
+    /// A write of a life that is over may still land.
+    Ghost,
+    /// An I/O does not look as if it would ever complete.
+    Stuck,
 }
 
 impl Walked {
@@ -254,7 +271,7 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(mut self) -> Walked {
-        let well = self.is_well();
+        let troubles = self.troubles();
         let ended = self.player.world().now();
         let ear = self.player.sink();
         let (lines, busy) = (std::mem::take(&mut ear.lines), ear.busy);
@@ -268,32 +285,36 @@ impl<'a> Walk<'a> {
             issued: self.issued,
             ran: self.ran,
             busy,
-            well,
+            troubles,
         }
     }
 
-    /// Whether nothing is broken, stands still, holds something or waits for something: then it may be judged at rest.
-    fn is_well(&mut self) -> bool {
-        let waiting = self.player.sink().agents.values().any(|waiting| *waiting > 0);
+    /// What is broken, stands still, holds something or waits for something: with nothing of that it is judged at rest.
+    fn troubles(&mut self) -> BTreeSet<Trouble> {
+        let mut troubles = BTreeSet::new();
+        let mut note = |is_so: bool, trouble| is_so.then(|| troubles.insert(trouble));
+        note(self.player.sink().agents.values().any(|waiting| *waiting > 0), Trouble::AgentWaits);
         let world = self.player.world();
         let takes_part = |host: Host| {
             let on = What::Choice(Action::PowerOn { host });
             self.exact.deeds.iter().any(|deed| deed.what == on)
         };
-        let hosts = world.hosts().filter(|host| takes_part(*host)).all(|host| {
-            let mut processes = world.processes(host);
+        for host in world.hosts().filter(|host| takes_part(*host)) {
             let runs = world.is_up(host) && world.daemon_up(host) && world.wdmd_up(host);
-            runs && world.stalled(host).is_empty()
-                && processes.all(|(_, process)| {
-                    process.waiting == 0 && process.uses.is_empty() && process.connected && process.signalled.is_none()
-                })
-        });
-        let disks = world.disks().iter().enumerate().all(|(index, disk)| {
-            let open = world.hosts().all(|host| disk.path(PathId(host.0)) == Ok(PathState::Open));
-            let mut under_way = world.in_flight(DiskId(index as u8));
-            open && under_way.all(|io| !io.ghost && world.now().micros_since(io.since) < STUCK)
-        });
-        !waiting && hosts && disks
+            note(!runs || !world.stalled(host).is_empty(), Trouble::HostStopped);
+            let rest = world.processes(host).all(|(_, process)| {
+                process.waiting == 0 && process.uses.is_empty() && process.connected && process.signalled.is_none()
+            });
+            note(!rest, Trouble::ProcessBusy);
+        }
+        for (index, disk) in world.disks().iter().enumerate() {
+            note(!world.hosts().all(|host| disk.path(PathId(host.0)) == Ok(PathState::Open)), Trouble::PathClosed);
+            for io in world.in_flight(DiskId(index as u8)) {
+                note(io.ghost, Trouble::Ghost);
+                note(!io.ghost && world.now().micros_since(io.since) >= STUCK, Trouble::Stuck);
+            }
+        }
+        troubles
     }
 }
 
