@@ -311,14 +311,21 @@ impl Events {
         }
     }
 
-    /// A request was answered: who owned the resource meanwhile.
+    /// A request was answered: who owned the resource meanwhile. Of two that look the same nobody can tell which it was, and
+    /// the owners of either may be called.
     fn answered(&mut self, host: Host, process: Option<Process>, request: &Request) -> Vec<HostId> {
         let Request::Call { place, force_mode, .. } = request else { return Vec::new() };
         let is_it = |wanted: &Wanted| {
             !wanted.forsaken
                 && (wanted.by, wanted.process, wanted.place, wanted.force_mode) == (host, process, *place, *force_mode)
         };
-        self.wanted.iter().position(is_it).map_or(Vec::new(), |index| self.wanted.remove(index).owners)
+        let Some(index) = self.wanted.iter().position(is_it) else { return Vec::new() };
+        let mut owners = self.wanted.remove(index).owners;
+        for alike in self.wanted.iter_mut().filter(|wanted| is_it(wanted)) {
+            owners.extend_from_slice(&alike.owners);
+            alike.owners.clone_from(&owners);
+        }
+        owners
     }
 
     fn told(

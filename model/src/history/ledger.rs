@@ -164,6 +164,7 @@ pub(super) struct HostLedger {
     pub(super) closed_paths: Vec<DiskId>,
     /// When the main loop could last begin to run again, on the host's clock.
     pub(super) main_runs_since: Time,
+    /// The one that ended last comes last of those that are over.
     pub(super) lives: Vec<Life>,
     pub(super) clients: Vec<Client>,
     pub(super) under_way: Vec<UnderWay>,
@@ -669,10 +670,9 @@ impl HostLedger {
     }
 
     fn end_life(&mut self, now: Time, id: LsId, phase: Phase) {
-        if let Some(life) = self.life_mut(id) {
-            life.id = None;
-            life.ended = Some(now);
-            life.phase = phase;
+        if let Some(index) = self.lives.iter().position(|life| life.id == Some(id)) {
+            let life = self.lives.remove(index);
+            self.lives.push(Life { id: None, ended: Some(now), phase, ..life });
         }
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn see(at: Instant, happening: &Happening, ledger: &Ledger, facts: &F
     let config = &facts.setup.hosts[usize::from(host.0)].config;
     let sets_free = config.profile.aborted_join == AbortedJoin::SetFree;
     let gives_up = state.under_way.iter().any(|io| io.task == Task::Lockspace(*id));
-    // The life that ended just now, for others of this host may have failed before, in other lockspaces.
+    // The life that ended just now, for others of this host may have failed before, in other lockspaces, in this very moment.
     let now = facts.now(*host, at);
     let is_it = |life: &&Life| life.phase == Phase::JoinFailed && life.ended == Some(now);
     let Some(life) = state.lives.iter().rev().find(is_it) else { return Ok(()) };

@@ -5,6 +5,7 @@
 
 mod events;
 mod own_block;
+mod residue;
 mod story;
 
 use super::Property;

@@ -2,6 +2,7 @@
 
 use super::{A, B, LsId, P, Property, Request, Story, THREAD, breaks, holds, name};
 use crate::happening::Happening;
+use lease_core::Refusal;
 use lease_core::format::{Bitmap, DeltaLease, HostEvent, RequestRecord};
 use lease_core::numbers::{Generation, HostId, Lver};
 use lease_core::seam::{Answer, Event, EventTerms, Killpath, Restricted, Task, ToldEvent};
@@ -160,6 +161,20 @@ fn a_request_is_heeded_by_its_owner_alone() {
         let (lockspace, resource, place) = (name("LS"), name("VM"), super::place(super::AREA));
         Request::Call { lockspace, resource, place, lver: Lver(lver), next: false, force_mode: 1 }
     };
+    // The first answer may be to the second request: whoever owned it when the first was made may be called.
+    holds("A asks twice, and only one of both is done", |s| {
+        s.join(A, 1);
+        s.join(B, 1);
+        s.acquire(B, 1);
+        s.tell(Happening::Asked { host: A, process: None, request: asks(0) });
+        s.release(B, 1);
+        s.acquire(A, 2);
+        s.tell(Happening::Asked { host: A, process: None, request: asks(0) });
+        s.told(A, None, asks(0), Err(Refusal::ShortIo));
+        s.told(A, None, asks(0), Ok(Answer::Done));
+        s.wait(2);
+        s.renew_calling(&[2], HostEvent::default());
+    });
     holds("A asks for what B holds, and calls it", |s| {
         s.join(A, 1);
         s.join(B, 1);

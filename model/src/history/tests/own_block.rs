@@ -3,9 +3,9 @@
 use super::{A, AREA, B, GEOMETRY, P, Story, WORKER, check_in, name, two_hosts};
 use crate::happening::Happening;
 use crate::history::Property;
-use crate::setup::{Host, Setup};
-use lease_core::format::{Bitmap, DeltaLease, HostBlock, Leader, ModeBlock};
-use lease_core::numbers::{Generation, HostId, Lver, Mbal, Stamp};
+use crate::setup::Setup;
+use lease_core::format::{Bitmap, DeltaLease, HostBlock, ModeBlock};
+use lease_core::numbers::{Generation, HostId, Lver, Mbal};
 use lease_core::profile::Profile;
 use sim_disk::sector;
 
@@ -162,26 +162,6 @@ fn what_is_let_go_of_looks_like_nobodys() {
         s.write_block(A, block);
         let_go(s);
     });
-}
-
-#[test]
-fn at_rest_a_vote_against_what_was_decided_is_no_residue() {
-    // A leader that was written before and lands only now hides the decision.
-    let decided_for = |s: &mut Story, owner: Host| {
-        s.join(A, 1);
-        s.join(B, 1);
-        let vote = s.vote(A, 2);
-        s.write_block(A, vote);
-        s.commit(owner, 2);
-        if owner == B {
-            s.write_block(B, HostBlock { flags: HostBlock::RELEASED, ..s.vote(B, 2) });
-        }
-        let older = Leader { timestamp: Stamp::FREE, ..s.leader(B, 1) };
-        s.land(B, AREA, &older.sector());
-        s.at_rest();
-    };
-    holds("decided for another", |s| decided_for(s, B));
-    breaks(Property::Residue, "decided for the one that votes", |s| decided_for(s, A));
 }
 
 #[test]
