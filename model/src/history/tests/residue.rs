@@ -6,6 +6,7 @@ use crate::setup::{Host, LockspaceIx, LockspaceSetup, Membership};
 use lease_core::Refusal;
 use lease_core::format::{Bitmap, HostBlock, Leader};
 use lease_core::numbers::{HostId, Stamp};
+use lease_core::profile::Profile;
 use lease_core::seam::{Event, LsId, Slot, Task};
 use sim_disk::{Completion, Ending, IoId};
 
@@ -34,6 +35,7 @@ fn at_rest_a_vote_against_what_was_decided_is_no_residue() {
 fn two_joins_may_fail_at_once() {
     const SECOND: u64 = 2 << 20;
     let mut setup = two_hosts();
+    setup.hosts[0].config.profile = Profile::HARDENED;
     let second = LockspaceSetup { name: name("LS2"), place: place(SECOND), ..setup.lockspaces[0].clone() };
     setup.lockspaces.push(second);
     setup.hosts[0].memberships.push(Membership { lockspace: LockspaceIx(1), host_id: HostId(1), io_timeout: 10 });
