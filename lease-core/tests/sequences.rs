@@ -194,6 +194,25 @@ fn acquire_free_is_six_ios_and_release_three() {
     });
 }
 
+/// A write of ours that we had given up brings the leader of the version before back.
+#[test]
+fn a_leader_of_the_past_keeps_nobody_from_releasing() {
+    for (profile, told) in
+        [(Profile::SANLOCK_3_8_5, Err(lease_core::Refusal::ReleaseLver)), (Profile::HARDENED, Ok(Answer::Done))]
+    {
+        let mut host = Bench::new(profile);
+        host.join().expect("joined");
+        host.acquire().expect("held");
+        let first = host.disk[&MIB].clone();
+        host.release().expect("released");
+        host.acquire().expect("held again");
+        host.disk.insert(MIB, first);
+        host.taken_log();
+        assert_eq!(host.release(), told);
+        assert_eq!(host.taken_log(), "W block 2, R leader");
+    }
+}
+
 #[test]
 fn leave_frees_the_host_id() {
     both(|mut host| {

@@ -11,7 +11,7 @@ use crate::Refusal;
 use crate::format::{HostBlock, Leader, Name, SectorKind};
 use crate::mutants::Mutant;
 use crate::numbers::{Lver, Numbers, Span, Stamp, Visit};
-use crate::profile::{LostRename, ReleaseRetry};
+use crate::profile::{LostRename, RegressedLeader, ReleaseRetry};
 use crate::seam::{Mode, Rare, Task};
 use alloc::sync::Arc;
 
@@ -250,6 +250,12 @@ impl Release {
             return Ok(None);
         }
         let last = self.last.as_ref().unwrap_or(&leader);
+        // A leader of the past, written again after ours: whoever reads it finds our block, which overrules it and says
+        // RELEASED.
+        let overruled = cx.config.profile.regressed_leader == RegressedLeader::Overruled && self.block.is_some();
+        if overruled && leader.lver < last.lver {
+            return Ok(None);
+        }
         if leader.lver != last.lver {
             return Err(Refusal::ReleaseLver);
         }
