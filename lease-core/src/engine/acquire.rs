@@ -213,29 +213,6 @@ impl Acquire {
         }
     }
 
-    /// The ballot that it is in, or was in last and may go on with.
-    pub(super) fn under_way(&self) -> Option<(Lver, Mbal)> {
-        let over = matches!(self.step, Step::Look(_) | Step::ShareRetry | Step::Undo(..) | Step::UndoLater(..));
-        let ballot = self.ballot.as_ref().filter(|_| !over)?;
-        Some((ballot.lver, ballot.mbal))
-    }
-
-    /// The version of the leader that it judged, where that is only compared from here on: once a ballot was begun, the
-    /// next leader is the same or another.
-    pub(super) fn compared(&mut self) -> Option<&mut Leader> {
-        let compares = matches!(
-            self.step,
-            Step::Leader(_)
-                | Step::Phase1Write(_)
-                | Step::Phase1Read(_)
-                | Step::Phase2Write(_)
-                | Step::Phase2Read(_)
-                | Step::Commit(..)
-                | Step::BackOff
-        );
-        self.found.as_mut().filter(|_| compares && self.balloted)
-    }
-
     /// RESTART: looks at everything anew.
     pub(super) fn look(&mut self, worker: Task, cx: &mut Cx<'_>) {
         let (disk, offset) = (self.token.place.disk, self.token.place.offset);

@@ -6,14 +6,14 @@
 //! refuses to touch anything that a later decision looks at; what it does change, it changes to a value that stands for
 //! "whatever": never, or the first second of the clock, long ago.
 
+use super::acquire::Acquire;
 use super::lockspace::Lockspace;
 use super::observe::Table;
 use super::recovery::Client;
 use super::{Command, Engine};
-use crate::format::{DeltaLease, Name};
+use crate::format::{DeltaLease, Leader, Name};
 use crate::numbers::{Generation, HostId, Lver, Mbal, Numbers, Second, Stamp, Time, Visit};
 use crate::seam::Slot;
-use alloc::vec::Vec;
 
 /// A second so long ago that no age counted from it differs from another.
 pub(super) const LONG_AGO: Second = Second(1);
@@ -183,27 +183,45 @@ impl Engine {
         })
     }
 
-    /// Forgets the leaders below a version with which acquires that are balloting compare the leaders they read: for
-    /// worlds in which such a leader can never be read again, so that it is another one, whatever it was. Returns the
-    /// versions that were not forgotten.
-    pub fn forget_leaders_below(&mut self, lver: Lver) -> Vec<Lver> {
-        let acquires = self.workers.iter_mut().flatten().filter_map(|command| match command {
-            Command::Acquire(acquire) => acquire.compared(),
+    /// The versions of the leaders whose owners acquires wait for, or look at.
+    pub fn awaited(&self) -> impl Iterator<Item = Lver> {
+        self.workers.iter().flatten().filter_map(|command| match command {
+            Command::Acquire(acquire) => acquire.awaited(),
             _ => None,
-        });
-        let mut kept = Vec::new();
-        for found in acquires {
-            if found.lver >= lver {
-                kept.push(found.lver);
-                continue;
-            }
-            // What a commit takes over stays: names and sizes.
-            found.lver = Lver(0);
-            (found.owner_id, found.owner_generation, found.timestamp) = (HostId::NONE, Generation(0), Stamp::FREE);
-            (found.write_id, found.write_generation, found.write_timestamp) =
-                (HostId::NONE, Generation(0), Stamp::FREE);
-        }
-        kept
+        })
+    }
+
+    /// The leaders that acquires found and only compare from here on with the leaders that they read. Whoever knows that
+    /// such a leader can never be read again may replace it by any other.
+    pub fn compared_leaders(&mut self) -> impl Iterator<Item = &mut Leader> {
+        self.acquires().filter_map(Acquire::compared).filter(|found| found.lver != Lver(0))
+    }
+
+    /// Forgets the ballots of acquires whose leader was forgotten, but for those of versions to `keep`: for worlds in
+    /// which such a ballot can only be aborted, or fail for `damage` if there may be any, and a leader of its version
+    /// never be read.
+    pub fn forget_ballots(&mut self, damage: bool, mut keep: impl FnMut(Lver) -> bool) {
+        let profile = self.config.profile;
+        self.acquires().for_each(|acquire| acquire.forget_ballot(&profile, damage, &mut keep));
+    }
+
+    /// Forgets what acquires found in earlier looks, while they look anew: for worlds in which a look does not fail, but
+    /// for `damage` if there may be any.
+    pub fn forget_earlier_looks(&mut self, damage: bool) {
+        let profile = self.config.profile;
+        self.acquires().for_each(|acquire| acquire.forget_earlier_look(&profile, damage));
+    }
+
+    /// Forgets what acquires ballot for, unless they have won, and the leaders that they only compare with others.
+    pub fn forget_undecided(&mut self) {
+        self.acquires().for_each(Acquire::forget_undecided);
+    }
+
+    fn acquires(&mut self) -> impl Iterator<Item = &mut Acquire> {
+        self.workers.iter_mut().flatten().filter_map(|command| match command {
+            Command::Acquire(acquire) => Some(&mut **acquire),
+            _ => None,
+        })
     }
 
     /// Whether a lockspace is known: being joined, in use, or being left.

@@ -1,9 +1,11 @@
 //! The numbers in an acquire, and what of it decides nothing any more.
 
 use super::{Acquire, OwnerWait, Step};
+use crate::Refusal;
 use crate::engine::forget::SOME;
-use crate::format::HostBlock;
-use crate::numbers::{HostId, Lver, Numbers, Second, Stamp, Visit};
+use crate::format::{HostBlock, Leader};
+use crate::numbers::{HostId, Lver, Mbal, Numbers, Second, Stamp, Visit};
+use crate::profile::Profile;
 
 impl Visit for Acquire {
     fn visit(&mut self, numbers: &mut dyn Numbers) {
@@ -92,6 +94,95 @@ impl Acquire {
     pub(in crate::engine) fn forget_io_timeout(&mut self) {
         if let Step::Pause(wait, _) = &mut self.step {
             (wait.seen, wait.table_io_timeout) = (None, 0);
+        }
+    }
+
+    /// The ballot that it is in, or was in last and may go on with.
+    pub(in crate::engine) fn under_way(&self) -> Option<(Lver, Mbal)> {
+        let over = matches!(self.step, Step::Look(_) | Step::ShareRetry | Step::Undo(..) | Step::UndoLater(..));
+        let ballot = self.ballot.as_ref().filter(|ballot| !over && ballot.lver != Lver(0))?;
+        Some((ballot.lver, ballot.mbal))
+    }
+
+    /// The version of the leader whose owner it waits for.
+    pub(in crate::engine) fn awaited(&self) -> Option<Lver> {
+        let waits =
+            matches!(self.step, Step::Owner(..) | Step::Pause(..) | Step::OwnerLeader(..) | Step::OwnerBlock(_));
+        let found = self.found.as_ref().filter(|_| waits)?;
+        (found.lver != Lver(0)).then_some(found.lver)
+    }
+
+    /// The leader that it judged, where that is only compared from here on with the next one that is read.
+    pub(in crate::engine) fn compared(&mut self) -> Option<&mut Leader> {
+        let compares = matches!(
+            self.step,
+            Step::Pause(..)
+                | Step::OwnerLeader(..)
+                | Step::Leader(_)
+                | Step::Phase1Write(_)
+                | Step::Phase1Read(_)
+                | Step::Phase2Write(_)
+                | Step::Phase2Read(_)
+                | Step::Commit(..)
+                | Step::BackOff
+        );
+        self.found.as_mut().filter(|_| compares)
+    }
+
+    /// See [`Engine::forget_ballots`](super::Engine::forget_ballots).
+    pub(in crate::engine) fn forget_ballot(
+        &mut self,
+        profile: &Profile,
+        damage: bool,
+        keep: &mut impl FnMut(Lver) -> bool,
+    ) {
+        let reads_blocks = matches!(self.step, Step::Phase1Read(_) | Step::Phase2Read(_));
+        let compares = matches!(self.step, Step::Pause(..) | Step::OwnerLeader(..) | Step::Leader(_) | Step::BackOff);
+        let forgotten = self.found.as_ref().is_some_and(|found| found.lver == Lver(0));
+        if !forgotten || !(reads_blocks || compares) || reads_blocks && damage && self.withdraws(profile) {
+            return;
+        }
+        let Some(ballot) = self.ballot.as_mut().filter(|ballot| ballot.lver == Lver(0) || !keep(ballot.lver)) else {
+            return;
+        };
+        (ballot.lver, ballot.mbal, ballot.own) = (Lver(0), Mbal(0), HostBlock::default());
+        (ballot.voted_and_released, ballot.may_still_claim) = (false, false);
+        self.step = match core::mem::replace(&mut self.step, Step::BackOff) {
+            Step::OwnerLeader(_, io) => Step::Leader(io),
+            Step::Phase2Read(io) => Step::Phase1Read(io),
+            Step::Pause(_, due) => Step::Pause(OwnerWait { announced: true, ..OwnerWait::nothing() }, due),
+            other => other,
+        };
+        self.balloted = true;
+    }
+
+    /// Whether it would withdraw anything if it failed over what it reads.
+    fn withdraws(&mut self, profile: &Profile) -> bool {
+        self.block_to_retract(Refusal::DblockChecksum, profile).is_some() || self.leader_to_free(profile).is_some()
+    }
+
+    /// See [`Engine::forget_earlier_looks`](super::Engine::forget_earlier_looks).
+    pub(in crate::engine) fn forget_earlier_look(&mut self, profile: &Profile, damage: bool) {
+        // A look that waits for an earlier write may come too late.
+        let issued = matches!(&self.step, Step::Look(io) if io.slot().is_some());
+        let shares = self.ballot.as_ref().is_some_and(|ballot| !ballot.shared.is_empty());
+        if !issued || shares || self.converts.is_some() || self.attempted.is_some() {
+            return;
+        }
+        if !damage || !self.withdraws(profile) {
+            (self.found, self.ballot, self.balloted) = (None, None, false);
+        }
+    }
+
+    /// See [`Engine::forget_undecided`](super::Engine::forget_undecided).
+    pub(in crate::engine) fn forget_undecided(&mut self) {
+        let looks = matches!(self.step, Step::Look(_) | Step::Owner(..) | Step::OwnerBlock(_));
+        let compares = self.compared().is_some() && !matches!(self.step, Step::Commit(..));
+        if looks || compares {
+            self.ballot = None;
+        }
+        if compares {
+            self.found = None;
         }
     }
 

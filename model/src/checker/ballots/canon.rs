@@ -1,7 +1,13 @@
 //! Canonical numbers: a state is rewritten so that equal futures look equal.
 //!
 //! * **Versions.** The smallest version that a leader or an engine still knows becomes 1; 0 is no version (so the first
-//!   leader of these worlds is one that was acquired before). Blocks below it are dead: no ballot that can still be held looks at more of them than their ballot number.
+//!   leader of these worlds is one that was acquired before). Blocks below it are dead: no ballot that can still be held
+//!   looks at more of them than their ballot number.
+//! * **Versions that are outrun.** Where blocks never fall back (the hardened engine; each step is watched for it), the
+//!   highest version in a block on disk outruns those below: whoever reads the blocks from now on ballots for it or for a
+//!   higher one, or is aborted. So of lower versions only the order is kept; votes for them decide nothing; a ballot for
+//!   one of them is over once nobody can come to see a leader of it; and of a leader below it is enough to know whether it
+//!   is the one that somebody compares with (`leaders`).
 //! * **Ballot numbers** keep their host and are shifted in whole strides. While all blocks may still be without a number,
 //!   the next one is absolute, so 0 is an anchor then.
 //! * **Generations** of a host are ranked: they are compared for equality and order only, and the next one is above all.
@@ -9,10 +15,11 @@
 //!   not one case but two, for what is done beside it may leave it as it is or bring it down: before a step it is
 //!   *stretched* or not, and the step is taken for both.
 
-use super::host::{BallotHost, Ground, Position};
+use super::host::{BallotHost, Client, Ground, Position};
+use super::leaders::{self, CONTENT, LVER, SAMPLED, Told};
 use crate::history::Property;
 use lease_core::format::{HostBlock, Sector};
-use lease_core::numbers::{Generation, HostId, Lver, Mbal, Numbers};
+use lease_core::numbers::{Generation, HostId, Lver, Mbal, Numbers, Visit};
 
 /// The largest gap that is told apart from the next larger one.
 const GAP: u32 = 2;
@@ -38,7 +45,7 @@ pub(super) struct Referee {
 /// What went wrong.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Broken {
-    /// Nothing: the engine panicked.
+    /// Nothing: the engine panicked, or did what it was taken never to do.
     pub(super) property: Option<Property>,
     pub(super) what: String,
 }
@@ -50,12 +57,24 @@ pub(super) struct Sets {
     live: u32,
     /// Versions that were decided when a ballot now under way began.
     decided: u32,
-    /// Versions of leaders that are only compared with others.
-    compared: u32,
     /// Versions in blocks, on disk and on the way there.
     blocks: u32,
     /// Those of blocks that are not just RELEASED.
     votes: u32,
+    /// Those of blocks that stand on disk.
+    standing: u32,
+    /// Versions that somebody ballots for, or has won and not been told of yet.
+    ballots: u32,
+    /// Versions that somebody has won, or is about to give back: he may still write their leaders, whatever he reads.
+    knows: u32,
+    /// The leaders with which acquires compare what they read, by host; see [`leaders::slot`].
+    found: [u32; HOSTS],
+    /// The leaders in writes that are under way, by host, and the leader on disk.
+    written: [u32; HOSTS + 1],
+    /// Versions of ballots that end with the next look at the leader, unless it is of such a version.
+    doomed: u32,
+    /// Versions of leaders whose owners somebody waits for.
+    awaited: u32,
     /// Versions that the referee remembers as chosen.
     chosen: u32,
     /// The highest granted version.
@@ -64,6 +83,8 @@ pub(super) struct Sets {
     settled: u32,
     /// Generations, by host.
     lives: [u32; HOSTS],
+    /// The generation of each host that is up.
+    up: [u32; HOSTS],
     /// Somebody looked while no block had a number, and will begin with an absolute one: 1.
     from_zero: u32,
     /// Ballot numbers.
@@ -87,10 +108,33 @@ impl Sets {
         let mut sets = Sets::default();
         let mut host = host.clone();
         if let Some(engine) = &mut host.engine {
-            for lver in engine.forget_leaders_below(Lver(0)) {
-                sets.compared |= bit(lver.0) & !1;
+            sets.up[usize::from(me)] = bit(host.generation.0);
+            engine.forget_ballots(ground.damage, |lver| {
+                sets.doomed |= bit(lver.0);
+                true
+            });
+            for leader in engine.compared_leaders() {
+                let mut numbers = Sets::default();
+                leader.visit(&mut Gather { sets: &mut numbers, ground });
+                sets.lives = numbers.lives;
+                sets.found[usize::from(me)] = leaders::slot(leader, ground);
+                leaders::forget(leader);
             }
-            engine.forget_leaders_below(Lver(u64::MAX));
+            let mut undecided = engine.clone();
+            undecided.forget_undecided();
+            let mut knows = Sets::default();
+            undecided.visit(&mut Gather { sets: &mut knows, ground });
+            sets.knows = knows.live;
+        }
+        if let Client::Holding(lver) = host.client {
+            sets.knows |= bit(lver.0);
+        }
+        if let Some(leader) = host.sampled_leader() {
+            sets.found[usize::from(me)] = leaders::slot(leader, ground) | SAMPLED;
+        }
+        match host.leader_on_its_way() {
+            Some(leader) => sets.written[usize::from(me)] = leaders::slot(leader, ground),
+            None => host.leaders_under_way().for_each(|lver| sets.knows |= bit(lver.0) & !1),
         }
         host.visit(ground, me, &mut Gather { sets: &mut sets, ground });
         host.blocks(&mut |block| {
@@ -99,8 +143,12 @@ impl Sets {
         });
         for (lver, mbal) in host.engine.iter().flat_map(|engine| engine.ballots()) {
             sets.decided |= bit(lver.0 - 1) & !1;
+            sets.ballots |= bit(lver.0);
             sets.climbing |= ground.number(mbal);
             sets.under_way |= ground.number(mbal);
+        }
+        for lver in host.engine.iter().flat_map(|engine| engine.awaited()) {
+            sets.awaited |= bit(lver.0);
         }
         // A look that has sampled the blocks already will begin above what they were.
         for sampled in host.sampled_blocks() {
@@ -115,14 +163,17 @@ impl Sets {
         sets
     }
 
-    pub(super) fn of_sector(sector: &Sector, position: Position, ground: &Ground) -> Sets {
+    pub(super) fn of_sector(sector: &Sector, was: HostBlock, position: Position, ground: &Ground) -> Sets {
         let mut sets = Sets::default();
         match sector {
-            Sector::HostBlock(block) => {
-                Sets::add_block(&mut sets, &mut block.clone(), ground);
-                sets.on_disk = ground.number(block.mbal);
+            Sector::HostBlock(block) => sets.stands(block, ground),
+            Sector::Other(_) => sets.stands(&was, ground),
+            other => {
+                other.clone().visit_at(ground.kind(position), &mut Gather { sets: &mut sets, ground });
+                if let Sector::Leader(leader) = other {
+                    sets.written[HOSTS] = leaders::slot(leader, ground);
+                }
             }
-            other => other.clone().visit_at(ground.kind(position), &mut Gather { sets: &mut sets, ground }),
         }
         sets
     }
@@ -136,6 +187,13 @@ impl Sets {
             }
         }
         sets
+    }
+
+    /// A block on disk.
+    fn stands(&mut self, block: &HostBlock, ground: &Ground) {
+        Sets::add_block(self, &mut block.clone(), ground);
+        self.on_disk = ground.number(block.mbal);
+        self.standing = self.blocks;
     }
 
     fn add_block(sets: &mut Sets, block: &mut HostBlock, ground: &Ground) {
@@ -158,14 +216,27 @@ impl Sets {
     pub(super) fn add(&mut self, other: &Sets) {
         self.live |= other.live;
         self.decided |= other.decided;
-        self.compared |= other.compared;
         self.blocks |= other.blocks;
         self.votes |= other.votes;
+        self.standing |= other.standing;
+        self.ballots |= other.ballots;
+        self.knows |= other.knows;
+        for (slot, other) in self.found.iter_mut().zip(other.found) {
+            *slot |= other;
+        }
+        for (slot, other) in self.written.iter_mut().zip(other.written) {
+            *slot |= other;
+        }
+        self.doomed |= other.doomed;
+        self.awaited |= other.awaited;
         self.chosen |= other.chosen;
         self.granted |= other.granted;
         self.settled |= other.settled;
         for (lives, others) in self.lives.iter_mut().zip(other.lives) {
             *lives |= others;
+        }
+        for (up, others) in self.up.iter_mut().zip(other.up) {
+            *up |= others;
         }
         self.from_zero |= other.from_zero;
         self.mbals |= other.mbals;
@@ -182,12 +253,91 @@ impl Sets {
         if ground.absolute {
             return 0;
         }
-        (self.live | self.decided | self.compared & self.comparable()).trailing_zeros()
+        (self.live | self.decided | self.compared(ground)).trailing_zeros()
     }
 
-    /// Versions of leaders that may still be read: nobody writes a version below the lowest that anybody knows.
-    fn comparable(self) -> u32 {
-        !0 << self.live.trailing_zeros()
+    /// Whether a block gives way to one of a lower version.
+    pub(super) fn falls_back_to(&self, after: &Sets) -> bool {
+        after.standing != 0 && after.standing < self.standing
+    }
+
+    /// The version below which no ballot can be decided any more: a block of it stands on disk, and blocks never fall
+    /// back, so whoever reads the blocks from now on is overruled, or aborted. 0: none that is known.
+    ///
+    /// The host whose block it is never ballots below its own block, so the block is another's for all ballots below.
+    fn outrun(self, ground: &Ground) -> u32 {
+        match ground.blocks_grow {
+            true => 31 - (self.standing | 1).leading_zeros(),
+            false => 0,
+        }
+    }
+
+    /// What of a version that is outrun, in a block that says RELEASED, still makes a difference: the highest leader
+    /// up to it whose owner somebody waits for; 0: nothing.
+    fn awaited_upto(awaited: u32, lver: u32) -> u32 {
+        31 - (awaited & !(!0 << lver << 1) | 1).leading_zeros()
+    }
+
+    /// Whether a leader that somebody compares with may still be read: nobody writes a version below the lowest that
+    /// anybody knows, and of those that are outrun only what is known to be written.
+    fn is_comparable(self, slot: u32, ground: &Ground) -> bool {
+        let lver = slot & LVER;
+        ground.absolute
+            || slot == 0
+            || slot & SAMPLED != 0
+            || lver >= self.live.trailing_zeros() && (!self.is_loose(slot, ground) || self.written.contains(&slot))
+    }
+
+    /// Whether a leader is of a version that is outrun, and that nobody knows or ballots for: it may be read and then
+    /// compared with others, and that is all. Unless somebody finds himself in it: whoever takes back a ballot because a
+    /// write failed frees the leader that he wrote for himself.
+    fn is_loose(self, slot: u32, ground: &Ground) -> bool {
+        let lver = slot & LVER;
+        let own = |(host, up): (usize, &u32)| *up == leaders::life_for_oneself(slot, host);
+        slot != 0
+            && lver < self.outrun(ground)
+            && (self.knows | self.ballots) >> lver & 1 == 0
+            && !(ground.writes_fail && self.up.iter().enumerate().any(|(host, up)| *up != 0 && own((host, up))))
+    }
+
+    /// The versions of the leaders that somebody compares with, and that may still be read.
+    fn compared(self, ground: &Ground) -> u32 {
+        let comparable = self.found.iter().filter(|slot| self.is_comparable(**slot, ground));
+        comparable.fold(0, |all, slot| all | 1 << (slot & LVER)) & !1
+    }
+
+    /// What is told of a leader that somebody found, that is about to be written, or that stands on disk.
+    fn told(self, slot: u32, ground: &Ground) -> Told {
+        if !self.is_comparable(slot, ground) {
+            return Told::Nothing;
+        }
+        match self.is_loose(slot, ground) {
+            true => {
+                let same = |written: &u32| *written == slot & !SAMPLED;
+                Told::OneOf(self.written.iter().position(same).unwrap_or(self.written.len()) as u8)
+            }
+            false => Told::Everything,
+        }
+    }
+
+    /// Whether of each leader only that is told which tells anything.
+    fn tells_enough(self, ground: &Ground) -> bool {
+        self.found.into_iter().chain(self.written).all(|slot| match self.told(slot, ground) {
+            Told::Everything => true,
+            Told::OneOf(which) => slot & CONTENT == leaders::one_of(which),
+            Told::Nothing => false,
+        })
+    }
+
+    /// Versions of leaders whose owners somebody waits for, and that may still be read.
+    fn awaited(self, ground: &Ground) -> u32 {
+        self.awaited & (self.live | self.compared(ground))
+    }
+
+    /// Versions for which no ballot is decided any more, and which no leader will bear.
+    fn over(self, ground: &Ground) -> u32 {
+        let written = self.written.iter().fold(0, |all, slot| all | 1_u32 << (slot & LVER));
+        !(!0 << self.outrun(ground)) & !(self.knows | written) & !1
     }
 
     /// Whether ballot numbers may be forgotten: whoever begins a ballot begins above all that stands on disk.
@@ -219,9 +369,12 @@ impl Sets {
     }
 
     fn versions(self, ground: &Ground) -> Spaced {
-        let known = self.live | self.decided | self.compared & self.comparable();
+        // Of versions that are outrun only the order matters.
+        let decided = if self.outrun(ground) > 0 { 1 << self.floor(ground) } else { self.decided };
+        let known = self.live | decided | self.compared(ground);
         let set = (known | self.blocks | self.chosen | self.granted) & !0 << self.floor(ground);
-        Spaced { set, climbing: if ground.absolute { 0 } else { set } }
+        // A new version comes above a leader that no block on disk is beyond.
+        Spaced { set, climbing: if ground.absolute { 0 } else { set & !0 << self.outrun(ground) } }
     }
 
     fn strides(self, ground: &Ground) -> Spaced {
@@ -254,10 +407,11 @@ impl Sets {
         let telling = self.telling(ground);
         let settled = self.settled >> 1;
         let versions_fit = floor == 1
-            && self.compared & !self.comparable() == 0
+            && self.tells_enough(ground)
             && (self.blocks | self.granted) & below & !1 == 0
             && self.votes & 1 << floor == 0
             && self.chosen & (below | 1 << floor) == 0
+            && self.is_rid_of(ground)
             && self.versions(ground).is_squeezed(1);
         (ground.absolute || versions_fit)
             && self.mbals & !telling & !STRIDE == 0
@@ -268,12 +422,30 @@ impl Sets {
             && self.lives.iter().all(|lives| (lives >> 1) & ((lives >> 1) + 1) == 0)
     }
 
+    /// Whether nothing is left that does not matter of versions below that which outruns them.
+    fn is_rid_of(self, ground: &Ground) -> bool {
+        let below = !(!0 << self.outrun(ground)) & !1;
+        self.votes & below == 0
+            && self.chosen & below == 0
+            && self.blocks & below & !self.awaited(ground) == 0
+            && self.doomed & self.over(ground) == 0
+            && self.granted & below & !self.ballots == 0
+    }
+
     /// How a state with these numbers is made canonical.
     pub(super) fn renaming(self, ground: &Ground) -> Renaming {
         let floor = self.floor(ground);
         let telling = self.telling(ground);
-        let compared_from = if ground.absolute { 0 } else { self.live.trailing_zeros() };
-        let mut renaming = Renaming { floor, compared_from, ..Renaming::IDENTITY };
+        let mut renaming = Renaming {
+            floor,
+            outrun: self.outrun(ground),
+            awaited: self.awaited(ground),
+            over: self.over(ground),
+            ballots: self.ballots,
+            ..Renaming::IDENTITY
+        };
+        renaming.found = self.found.map(|slot| self.told(slot, ground));
+        renaming.written = self.written.map(|slot| self.told(slot, ground));
         if !ground.absolute {
             self.versions(ground).squeeze(1, 0, &mut renaming.lver);
         }
@@ -304,7 +476,7 @@ impl Sets {
 
     /// Whether there are versions or strides that were not there before.
     pub(super) fn has_new_numbers(self, before: Sets) -> bool {
-        let versions = |sets: Sets| sets.live | sets.decided | sets.compared | sets.blocks | sets.chosen | sets.granted;
+        let versions = |sets: Sets| sets.live | sets.decided | sets.blocks | sets.chosen | sets.granted;
         let strides = |sets: Sets| strides_of(sets.mbals | sets.bals | sets.sampled);
         versions(self) & !versions(before) != 0 || strides(self) & !strides(before) != 0
     }
@@ -353,7 +525,8 @@ fn strides_of(mut set: Set) -> u32 {
     strides
 }
 
-fn bit(number: u64) -> u32 {
+/// A set of one number.
+pub(super) fn bit(number: u64) -> u32 {
     assert!(number < ROOM as u64, "a canonical state has small numbers, and a step makes them little larger");
     1 << number
 }
@@ -407,8 +580,15 @@ impl Spaced {
 pub(super) struct Renaming {
     /// Versions below this are over.
     floor: u32,
-    /// Leaders below this version are compared with in vain.
-    compared_from: u32,
+    /// What is told of the leaders that hosts have found, that are about to be written, and that stands on disk.
+    found: [Told; HOSTS],
+    written: [Told; HOSTS + 1],
+    /// Ballots for these versions are over, and nobody will ever read that they were won.
+    over: u32,
+    /// Ballots for versions below this are in vain, and of their blocks only matters what somebody waits for.
+    outrun: u32,
+    awaited: u32,
+    ballots: u32,
     lver: [u8; ROOM],
     stride: [u8; ROOM],
     /// The ballot numbers that are not forgotten.
@@ -433,7 +613,12 @@ impl Renaming {
     };
     const IDENTITY: Renaming = Renaming {
         floor: 0,
-        compared_from: 0,
+        found: [Told::Everything; HOSTS],
+        written: [Told::Everything; HOSTS + 1],
+        over: 0,
+        outrun: 0,
+        awaited: 0,
+        ballots: 0,
         lver: Renaming::SAME,
         stride: Renaming::SAME,
         telling: !0,
@@ -445,7 +630,14 @@ impl Renaming {
 
     pub(super) fn host(&self, host: &mut BallotHost, ground: &Ground, me: u8) {
         if let Some(engine) = &mut host.engine {
-            engine.forget_leaders_below(Lver(u64::from(self.compared_from)));
+            engine.compared_leaders().for_each(|leader| self.found[usize::from(me)].apply(leader));
+            engine.forget_ballots(ground.damage, |lver| self.over >> lver.0 & 1 == 0);
+        }
+        if let Some(leader) = host.sampled_leader() {
+            self.found[usize::from(me)].apply(leader);
+        }
+        if let Some(leader) = host.leader_on_its_way() {
+            self.written[usize::from(me)].apply(leader);
         }
         host.visit(ground, me, &mut Rename { renaming: self, ground });
         host.rewrite_blocks(&mut |block| self.block(block, ground));
@@ -457,16 +649,26 @@ impl Renaming {
                 let block = self.block(*block, ground);
                 *sector = if block == HostBlock::default() { Sector::Zero } else { Sector::HostBlock(block) };
             }
-            other => other.visit_at(ground.kind(position), &mut Rename { renaming: self, ground }),
+            other => {
+                if let Sector::Leader(leader) = other {
+                    self.written[HOSTS].apply(leader);
+                }
+                other.visit_at(ground.kind(position), &mut Rename { renaming: self, ground });
+            }
         }
     }
 
     /// A block of a version that is over tells no more than its ballot number. Of the lowest version that a leader still
     /// bears it tells also whether it was released; 3.8.5 looks at that whatever the version.
-    fn block(&self, block: HostBlock, ground: &Ground) -> HostBlock {
+    pub(super) fn block(&self, block: HostBlock, ground: &Ground) -> HostBlock {
         let mut block = block;
         let floor = u64::from(self.floor);
-        if block.lver.0 <= floor {
+        if block.lver.0 < u64::from(self.outrun) {
+            let lver = Lver(u64::from(Sets::awaited_upto(self.awaited, block.lver.0 as u32)));
+            let told = block.released() && lver != Lver(0);
+            let (lver, flags) = if told { (lver, HostBlock::RELEASED) } else { (Lver(0), 0) };
+            block = HostBlock { mbal: block.mbal, lver, flags, ..HostBlock::default() };
+        } else if block.lver.0 <= floor {
             let told = block.released() && (block.lver.0 == floor || ground.flags_outlive);
             let lver = if told && block.lver.0 == floor { block.lver } else { Lver(0) };
             let flags = if told { HostBlock::RELEASED } else { 0 };
@@ -481,11 +683,15 @@ impl Renaming {
 
     pub(super) fn referee(&self, referee: &mut Referee, ground: &Ground) {
         let floor = u64::from(self.floor);
-        referee.chosen.retain(|(lver, ..)| lver.0 > floor);
+        let outrun = u64::from(self.outrun);
+        referee.chosen.retain(|(lver, ..)| lver.0 > floor && lver.0 >= outrun);
         let mut rename = Rename { renaming: self, ground };
         for (lver, owner, generation) in &mut referee.chosen {
             rename.lver(lver);
             rename.generation(*owner, generation);
+        }
+        if referee.granted.0 < outrun {
+            referee.granted = Lver(u64::from(Sets::awaited_upto(self.ballots, referee.granted.0 as u32)));
         }
         if referee.granted.0 < floor {
             referee.granted = Lver(0);
@@ -501,6 +707,17 @@ fn says_nothing(block: &HostBlock) -> bool {
 
 #[cfg(test)]
 impl Sets {
+    /// Whether of the leader on disk only its version is known.
+    pub(super) fn leader_is_one_of_its_version(self) -> bool {
+        self.written[HOSTS] & CONTENT == leaders::one_of(HOSTS as u8)
+    }
+
+    /// Whether somebody compares a leader of the version of that on disk with others, or is about to write one.
+    pub(super) fn is_compared(self) -> bool {
+        let like = |slot: &&u32| **slot != 0 && **slot & LVER == self.written[HOSTS] & LVER;
+        self.found.iter().chain(&self.written[..HOSTS]).any(|slot| like(&slot))
+    }
+
     /// The largest number in a state.
     pub(super) fn largest(self) -> u64 {
         let versions = self.live | self.blocks | self.granted | self.chosen;

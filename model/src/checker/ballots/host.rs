@@ -115,6 +115,12 @@ pub(super) struct Ground {
     pub(super) may_zero: bool,
     /// Versions are what they are: one may begin anew at the lowest of all.
     pub(super) absolute: bool,
+    /// A write may fail, or come too late.
+    pub(super) writes_fail: bool,
+    /// A block may come to be damaged.
+    pub(super) damage: bool,
+    /// No block on disk ever gives way to one of a lower version, and whoever samples blocks judges them at once.
+    pub(super) blocks_grow: bool,
     /// RELEASED is looked at even in blocks of versions that are over.
     pub(super) flags_outlive: bool,
 }
@@ -362,6 +368,9 @@ impl Ground {
         }
         if let Some(engine) = &mut host.engine {
             self.set_to_noon(engine);
+            // A ballot that was forgotten stays so.
+            engine.forget_ballots(self.damage, |_| true);
+            engine.forget_earlier_looks(self.damage);
         }
         for flight in &mut host.flights {
             match &mut flight.op {
@@ -474,6 +483,40 @@ impl BallotHost {
                 see(block);
             }
         }
+    }
+
+    /// The leader in a write that is under way, if there is one such write.
+    pub(super) fn leader_on_its_way(&mut self) -> Option<&mut Leader> {
+        let mut leaders = self.flights.iter_mut().filter_map(|flight| match &mut flight.op {
+            FlightOp::Write(_, sector, false) => match sector.as_mut() {
+                Sector::Leader(leader) => Some(leader),
+                _ => None,
+            },
+            _ => None,
+        });
+        leaders.next().filter(|_| leaders.next().is_none())
+    }
+
+    /// The versions of all leaders in writes that are under way.
+    pub(super) fn leaders_under_way(&self) -> impl Iterator<Item = Lver> {
+        self.flights.iter().filter_map(|flight| match &flight.op {
+            FlightOp::Write(_, sector, false) => match sector.as_ref() {
+                Sector::Leader(leader) => Some(leader.lver),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// The leader that a look has sampled before it ended.
+    pub(super) fn sampled_leader(&mut self) -> Option<&mut Leader> {
+        self.flights.iter_mut().find_map(|flight| match &mut flight.op {
+            FlightOp::Read(Target::Area, sampled) => match sampled.first_mut() {
+                Some(Sector::Leader(leader)) => Some(leader),
+                _ => None,
+            },
+            _ => None,
+        })
     }
 
     /// The blocks that a look has sampled before it ended.

@@ -10,13 +10,14 @@
 //! | room | what it decides |
 //! |---|---|
 //! | `host` | one host: engine, client, what is in flight |
-//! | `canon` | which states are one and the same |
+//! | `canon`, `leaders` | which states are one and the same |
 //! | `referee` | what must hold |
 //! | `tell`, `follow` | paths in words, and in the simulator's world |
 
 mod canon;
 mod follow;
 mod host;
+mod leaders;
 mod referee;
 mod tell;
 #[cfg(test)]
@@ -32,9 +33,9 @@ use crate::happening::Sink;
 use crate::history::Property;
 use crate::setup::{ResourceIx, Setup};
 use crate::world::World;
-use lease_core::format::{Leader, Sector};
+use lease_core::format::{HostBlock, Leader, Sector};
 use lease_core::numbers::{Generation, Lver};
-use lease_core::profile::{RegressedLeader, Retract};
+use lease_core::profile::{OutstandingWrite, RegressedLeader, Retract};
 use lease_core::seam::{Input, IoResult};
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -160,6 +161,8 @@ struct Looks {
 struct SectorPart {
     position: Position,
     sector: Sector,
+    /// Of a damaged block, version and ballot number of the block that was there: its host goes on from there.
+    was: HostBlock,
     sets: Sets,
 }
 
@@ -185,7 +188,7 @@ macro_rules! part {
     };
 }
 part!(HostPart: me, host);
-part!(SectorPart: position, sector);
+part!(SectorPart: position, sector, was);
 part!(RefereePart: referee);
 
 /// A step of a host, and all that it looks at besides the host.
@@ -265,6 +268,9 @@ impl Ballots {
             stride: setup.resources[0].geometry.max_hosts(),
             may_zero: plan.broken.is_some() || any(&|profile| profile.retract == Retract::Zeroed),
             absolute: plan.broken == Some(BrokenDisk::Initialised),
+            writes_fail: plan.late_writes != Some(0),
+            damage: plan.torn_blocks,
+            blocks_grow: plan.broken.is_none() && plan.reductions.completion && !any(&|profile| !grows(profile)),
             flags_outlive: any(&|profile| profile.regressed_leader == RegressedLeader::Believed),
             setup,
         };
@@ -311,8 +317,12 @@ impl Ballots {
     }
 
     fn sector_part(&self, position: Position, sector: Sector) -> u32 {
-        let sets = Sets::of_sector(&sector, position, &self.ground);
-        self.sectors.id(SectorPart { position, sector, sets })
+        self.sector_part_since(position, sector, HostBlock::default())
+    }
+
+    fn sector_part_since(&self, position: Position, sector: Sector, was: HostBlock) -> u32 {
+        let sets = Sets::of_sector(&sector, was, position, &self.ground);
+        self.sectors.id(SectorPart { position, sector, was, sets })
     }
 
     fn referee_part(&self, referee: Referee) -> u32 {
@@ -419,9 +429,9 @@ impl Ballots {
                     self.host_part(place as u8, host)
                 }
                 _ => {
-                    let mut sector = self.sectors.get(*part).sector.clone();
+                    let SectorPart { mut sector, was, .. } = self.sectors.get(*part).clone();
                     renaming.sector(&mut sector, Ballots::position(place), ground);
-                    self.sector_part(Ballots::position(place), sector)
+                    self.sector_part_since(Ballots::position(place), sector, renaming.block(was, ground))
                 }
             });
         }
@@ -558,7 +568,7 @@ impl Ballots {
                 }
                 return match key.kind {
                     Kind::LateLands if !landed => Some((position, *sector)),
-                    Kind::LateTorn if !landed => Some((position, torn(&sector))),
+                    Kind::LateTorn if !landed => Some((position, torn())),
                     _ => None,
                 };
             }
@@ -698,17 +708,37 @@ impl Ballots {
             parts[other] = self.stepped(&parts, other as u8, kind, self.looks(&part.host, kind)).host;
         }
         if stepped.panicked {
-            let mut referee = self.referees.get(parts[REFEREE]).referee.clone();
-            referee.broken = Some(Broken { property: None, what: self.panics.get(stepped.host).clone() });
-            parts[REFEREE] = self.referee_part(referee);
+            let what = self.panics.get(stepped.host).clone();
+            self.break_off(&mut parts, Broken { property: None, what });
             return parts;
         }
         parts[usize::from(action.host)] = stepped.host;
+        let mut fell_back = false;
         if stepped.place != NOWHERE {
-            parts[usize::from(stepped.place)] = stepped.sector;
+            let place = usize::from(stepped.place);
+            let [before, after] = [parts[place], stepped.sector].map(|part| self.sectors.get(part));
+            fell_back = self.ground.blocks_grow && before.sets.falls_back_to(&after.sets);
+            parts[place] = match (&before.sector, &after.sector) {
+                (Sector::HostBlock(HostBlock { mbal, lver, .. }), Sector::Other(damaged)) => {
+                    let was = HostBlock { mbal: *mbal, lver: *lver, ..HostBlock::default() };
+                    self.sector_part_since(after.position, Sector::Other(damaged.clone()), was)
+                }
+                (Sector::Other(_), Sector::Other(_)) => parts[place],
+                _ => stepped.sector,
+            };
         }
         self.judge(&mut parts, stepped, action);
+        if fell_back {
+            let what = "a block of a higher version was overwritten, which was taken for impossible".to_owned();
+            self.break_off(&mut parts, Broken { property: None, what });
+        }
         parts
+    }
+
+    fn break_off(&self, parts: &mut [u32; PARTS], broken: Broken) {
+        let mut referee = self.referees.get(parts[REFEREE]).referee.clone();
+        referee.broken = Some(broken);
+        parts[REFEREE] = self.referee_part(referee);
     }
 
     fn broken(&self, row: &Row) -> Option<&Broken> {
@@ -716,19 +746,24 @@ impl Ballots {
     }
 }
 
+/// Whether the engine never writes a block of a lower version over one of a higher: it looks only once its own writes
+/// are over, believes blocks that are beyond the leader, and takes nothing back.
+fn grows(profile: &lease_core::profile::Profile) -> bool {
+    profile.regressed_leader == RegressedLeader::Overruled
+        && profile.outstanding_write == OutstandingWrite::Awaited
+        && profile.retract == Retract::VoteReleased
+}
+
 /// All subsets of a set of bits, the empty one first.
 fn subsets(set: u8) -> impl Iterator<Item = u8> {
     (0..=set).filter(move |subset| subset & !set == 0)
 }
 
-/// A write of a block of which only a part reached the medium: neither the old content nor the new, and no checksum that
-/// would be right.
-fn torn(sector: &Sector) -> Sector {
-    let bytes = sector.encode();
-    let mut bytes = bytes.to_vec();
-    if let Some(first) = bytes.first_mut() {
-        *first ^= 0xff;
-    }
+/// What stands where only a part of a block reached the medium: neither the old content nor the new, and no checksum that
+/// would be right. Nobody can tell more of it than that it is damaged.
+fn torn() -> Sector {
+    let mut bytes = HostBlock { flags: HostBlock::RELEASED, ..HostBlock::default() }.sector().to_vec();
+    bytes[0] ^= 0xff;
     Sector::Other(Arc::from(bytes))
 }
 
