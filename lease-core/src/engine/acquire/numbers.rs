@@ -73,7 +73,7 @@ impl Acquire {
     /// See [`Engine::forget_waits`](super::Engine::forget_waits).
     pub(in crate::engine) fn forget_wait(&mut self) {
         if let Step::Pause(wait, _) = &mut self.step {
-            *wait = OwnerWait { announced: true, ..OwnerWait::nothing() };
+            **wait = OwnerWait { announced: true, ..OwnerWait::nothing() };
             (self.found, self.ballot, self.balloted) = (None, None, false);
         }
     }
@@ -84,7 +84,7 @@ impl Acquire {
             && wait.stamp.is_some()
             && (overtaken || wait.seen_alive_at_last_check)
         {
-            *wait = OwnerWait { stamp: Some(SOME), announced: true, ..OwnerWait::nothing() };
+            **wait = OwnerWait { stamp: Some(SOME), announced: true, ..OwnerWait::nothing() };
         }
     }
 

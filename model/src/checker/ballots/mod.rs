@@ -50,10 +50,12 @@ const BLOCKS: usize = HOSTS + 1;
 const REFEREE: usize = PARTS - 1;
 /// More rounds of renaming than any state needs.
 const ROUNDS: usize = 8;
-/// Bytes that an engine has on the heap, about: a lockspace, an acquire, their names.
-const HEAP: usize = 2048;
+/// Bytes that an engine has on the heap for itself, about: an acquire, its leader, what is in flight.
+const HEAP: usize = 768;
 /// Nothing: the part of a host that does not exist.
 const NOBODY: u32 = u32::MAX;
+/// The effects of a step of which nothing is to be judged.
+const NO_EFFECTS: u16 = 0;
 /// The place of no sector.
 const NOWHERE: u8 = u8::MAX;
 
@@ -201,14 +203,13 @@ struct StepKey {
 struct Stepped {
     /// The host as it is now; if the engine panicked, what it said.
     host: u32,
-    effects: u32,
     /// A sector that was written,
     sector: u32,
     /// and its place in a state, or [`NOWHERE`].
     place: u8,
-    /// Something was chosen or granted.
-    to_judge: bool,
     panicked: bool,
+    /// What was chosen or granted; [`NO_EFFECTS`]: nothing.
+    effects: u16,
 }
 
 /// How a state with certain numbers becomes canonical.
@@ -268,13 +269,15 @@ impl Ballots {
             flags_outlive: any(&|profile| profile.regressed_leader == RegressedLeader::Believed),
             setup,
         };
+        let effects = Interner::new();
+        assert_eq!(effects.id(Effects::default()), u32::from(NO_EFFECTS), "they come first");
         Ok(Ballots {
             ground,
             plan,
             hosts: Interner::new(),
             sectors: Interner::new(),
             referees: Interner::new(),
-            effects: Interner::new(),
+            effects,
             renamings: Interner::new(),
             steps: Memo::new(),
             canons: Memo::new(),
@@ -416,6 +419,7 @@ impl Ballots {
                 0..HOSTS => {
                     let mut host = self.hosts.get(*part).host.as_ref().clone();
                     renaming.host(&mut host, ground, place as u8);
+                    host.share_with(&self.hosts.get(*part).host);
                     self.host_part(place as u8, host)
                 }
                 _ => {
@@ -524,9 +528,9 @@ impl Ballots {
         });
         // What was only to be noted is not to be judged.
         effects.events.clear();
-        let to_judge = !effects.chosen.is_empty() || effects.granted.is_some();
-        let (host, effects) = (self.host_part(part.me, host), self.effects.id(effects));
-        Stepped { host, effects, sector, place, to_judge, panicked: false }
+        host.share_with(&part.host);
+        let effects = u16::try_from(self.effects.id(effects)).expect("few things can be chosen and granted");
+        Stepped { host: self.host_part(part.me, host), sector, place, panicked: false, effects }
     }
 
     /// Carries a step out. Returns what it wrote.
@@ -621,7 +625,7 @@ impl Ballots {
                     Target::Sector(_) if before == 0 => sampled.push(sector(key.looks_at[0])),
                     Target::Delta(other) if before == 0 => {
                         let lease = self.ground.record(*other, Generation(u64::from(key.looks_at[0])));
-                        sampled.push(Sector::Delta { lease, bitmap: lease_core::format::Bitmap::EMPTY });
+                        sampled.push(Sector::Delta { lease, bitmap: Box::new(lease_core::format::Bitmap::EMPTY) });
                     }
                     _ => {}
                 }
