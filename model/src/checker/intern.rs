@@ -11,9 +11,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Values in the first segment of an [`Interner`]; each further one is twice as large as the one before.
-const FIRST: u32 = 1024;
+const FIRST: u32 = 64;
 /// More segments than 32 bits of ids can fill.
-const SEGMENTS: usize = 22;
+const SEGMENTS: usize = 26;
 
 type Segment<T> = OnceLock<Box<[OnceLock<(u64, T)>]>>;
 

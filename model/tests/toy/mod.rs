@@ -156,7 +156,7 @@ impl Puzzle for Locks {
 
     fn fingerprint(&self, room: &Room) -> u64 {
         let [a, b] = room.hosts.map(|doing| doing as u64);
-        1 + a + 4 * b + 16 * u64::from(room.taken)
+        mix(1 + a + 4 * b + 16 * u64::from(room.taken))
     }
 
     fn finding(&self, room: &Room) -> Option<Finding> {
@@ -201,7 +201,7 @@ impl Puzzle for Wheel {
     }
 
     fn fingerprint(&self, at: &u32) -> u64 {
-        u64::from(*at) + 1
+        mix(u64::from(*at)).max(1)
     }
 }
 
@@ -245,7 +245,7 @@ impl Puzzle for Rows {
     /// Combines a hash of each place.
     fn fingerprint(&self, row: &Row) -> u64 {
         let places = row.iter().zip(0_u64..);
-        places.fold(0, |sum, (value, place)| sum ^ mix(u64::from(*value) << 8 | place)) | 1 << 63
+        places.fold(0, |sum, (value, place)| sum ^ mix(u64::from(*value) << 8 | place)).max(1)
     }
 
     fn finding(&self, row: &Row) -> Option<Finding> {

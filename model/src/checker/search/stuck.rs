@@ -83,7 +83,7 @@ const BEGINNING: u32 = u32::MAX;
 /// All states by number, and the transitions that matter.
 struct Map<'a, S: Space> {
     space: &'a S,
-    table: Table<u64>,
+    table: Table<u32>,
     ways: Vec<Way>,
     origins: Vec<Origin>,
     /// For each state in order: how many transitions, and where each leads, relative to the state. States that are
@@ -199,14 +199,14 @@ impl<'a, S: Space> Map<'a, S> {
 
     /// The number of a state. All states are looked into in the order of their numbers, those with a finding too.
     fn reach(&mut self, state: S::State, origin: Origin, found: &mut Stack<'_, S::State>) -> u32 {
-        let fresh = self.ways.len() as u64 + 1;
+        let fresh = self.ways.len() as u32;
         if let Some(known) = self.table.insert_or(self.space.fingerprint(&state), || fresh, |known| *known) {
-            return (known - 1) as u32;
+            return known;
         }
         self.ways.push(if self.space.finding(&state).is_some() { Way::Ended } else { Way::Unknown });
         self.origins.push(origin);
         found.push(state);
-        (fresh - 1) as u32
+        fresh
     }
 
     /// Marks what leads to a grant, until nothing changes.
