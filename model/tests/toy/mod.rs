@@ -5,7 +5,7 @@
 
 use model::World;
 use model::checker::intern::mix;
-use model::checker::{Finding, Lost, Space};
+use model::checker::{Finding, Lost, Space, one_by_one};
 use model::happening::Sink;
 use model::history::Property;
 use std::fmt::Debug;
@@ -51,6 +51,7 @@ pub(crate) struct Toy<P>(pub(crate) P);
 impl<P: Puzzle> Space for Toy<P> {
     type State = P::State;
     type Action = u8;
+    type Room = Vec<u8>;
 
     fn initial(&self) -> Vec<P::State> {
         self.0.initial()
@@ -64,6 +65,14 @@ impl<P: Puzzle> Space for Toy<P> {
 
     fn next(&self, state: &P::State, action: u8) -> Option<P::State> {
         self.0.step(state, action)
+    }
+
+    fn room(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn each_next(&self, state: &P::State, room: &mut Vec<u8>, each: &mut impl FnMut(u8, Option<P::State>)) {
+        one_by_one(self, state, room, each);
     }
 
     fn fingerprint(&self, state: &P::State) -> u64 {

@@ -24,7 +24,7 @@ mod tests;
 
 use self::canon::{Broken, HOSTS, Referee, Renaming, Sets};
 use self::host::{BallotHost, Client, Effects, FlightOp, Ground, NOON, Position, Target};
-use super::intern::{Interner, Memo, mix};
+use super::intern::{Interner, Lately, Memo, mix};
 use super::plan::{BallotPlan, BrokenDisk};
 use super::search::panic_message;
 use super::{Finding, Lost, Space};
@@ -56,21 +56,32 @@ const HEAP: usize = 768;
 const NOBODY: u32 = u32::MAX;
 /// The effects of a step of which nothing is to be judged.
 const NO_EFFECTS: u16 = 0;
+/// More than there are renamings.
+const CANONICAL: u32 = u32::MAX - u8::MAX as u32;
 /// The place of no sector.
 const NOWHERE: u8 = u8::MAX;
 
-/// A state: ids of its parts, and a fingerprint of what they stand for.
+/// A state: ids of its parts, and the sum of the hashes of what they stand for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Row {
-    fingerprint: u64,
+    sum: u64,
     parts: [u32; PARTS],
     /// In how many ways its gaps may have to be stretched.
     stretches: u8,
 }
 
+impl Row {
+    /// No state: what all others differ from in everything.
+    const NOTHING: Row = Row { sum: 0, parts: [NOBODY; PARTS], stretches: 1 };
+
+    fn fingerprint(&self) -> u64 {
+        mix(self.sum).max(1)
+    }
+}
+
 impl Hash for Row {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.fingerprint);
+        state.write_u64(self.fingerprint());
     }
 }
 
@@ -212,12 +223,18 @@ struct Stepped {
     effects: u16,
 }
 
-/// How a state with certain numbers becomes canonical.
-#[derive(Clone, Copy, Default, Debug)]
-struct Canon {
-    /// [`NOBODY`]: it is.
-    renaming: u32,
-    stretches: u8,
+/// What a thread looked up lately.
+pub struct Room {
+    steps: Lately<Stepped>,
+    canons: Lately<u32>,
+    renamed: Lately<u32>,
+}
+
+impl Room {
+    /// For whoever looks up one thing and goes.
+    fn nothing() -> Room {
+        Room { steps: Lately::nothing(), canons: Lately::nothing(), renamed: Lately::nothing() }
+    }
 }
 
 /// One world without time.
@@ -230,7 +247,7 @@ pub struct Ballots {
     effects: Interner<Effects>,
     renamings: Interner<Renaming>,
     steps: Memo<StepKey, Stepped>,
-    canons: Memo<Sets, Canon>,
+    canons: Memo<Sets, u32>,
     verdicts: Memo<(u32, u32, Kind, u32), u32>,
     renamed: Memo<(u8, u32, u32), u32>,
     panics: Interner<String>,
@@ -406,11 +423,12 @@ impl Ballots {
         sets
     }
 
-    fn rename(&self, parts: &mut [u32; PARTS], id: u32) {
+    fn rename(&self, parts: &mut [u32; PARTS], id: u32, room: &mut Room) {
         let renaming = self.renamings.get(id);
         let ground = &self.ground;
         for place in (0..self.here()).chain(LEADER..=LEADER + self.here()).chain([REFEREE]) {
-            parts[place] = self.renamed.get_or((place as u8, parts[place], id), |(_, part, _)| match place {
+            let key = (place as u8, parts[place], id);
+            parts[place] = self.renamed.get_or_lately(&mut room.renamed, key, |(_, part, _)| match place {
                 REFEREE => {
                     let mut referee = self.referees.get(*part).referee.clone();
                     renaming.referee(&mut referee, ground);
@@ -433,36 +451,49 @@ impl Ballots {
 
     /// The state that these parts are, made canonical.
     fn row(&self, parts: [u32; PARTS]) -> Row {
-        self.row_of(parts, self.sets(&parts))
+        self.row_of(parts, self.sets(&parts), &Row::NOTHING, &mut Room::nothing())
     }
 
-    /// The same, their numbers being known.
-    fn row_of(&self, mut parts: [u32; PARTS], mut sets: Sets) -> Row {
+    /// The same, their numbers being known, and a state `before` that differs from it in little.
+    fn row_of(&self, mut parts: [u32; PARTS], mut sets: Sets, before: &Row, room: &mut Room) -> Row {
         // What is forgotten in one round may make room for the next.
         for _ in 0..ROUNDS {
-            let canon = self.canon(sets);
-            if canon.renaming == NOBODY {
-                return Row { stretches: canon.stretches, ..self.as_it_is(parts) };
+            let canon = self.canon(sets, room);
+            if canon >= CANONICAL {
+                return Row { stretches: (canon - CANONICAL) as u8, ..self.as_it_is(parts, before) };
             }
-            self.rename(&mut parts, canon.renaming);
+            self.rename(&mut parts, canon, room);
             sets = self.sets(&parts);
         }
         unreachable!("each round forgets something, and there is little to forget")
     }
 
-    fn canon(&self, sets: Sets) -> Canon {
-        self.canons.get_or(sets, |sets| match sets.canonical(&self.ground) {
-            true => Canon { renaming: NOBODY, stretches: sets.stretches(&self.ground) },
-            false => Canon { renaming: self.renamings.id(sets.renaming(&self.ground)), stretches: 0 },
+    /// The renaming that makes a state with these numbers canonical; or, from [`CANONICAL`] on, that it is, and in how many
+    /// ways its gaps may have to be stretched.
+    fn canon(&self, sets: Sets, room: &mut Room) -> u32 {
+        self.canons.get_or_lately(&mut room.canons, sets, |sets| match sets.canonical(&self.ground) {
+            true => CANONICAL + u32::from(sets.stretches(&self.ground)),
+            false => self.renamings.id(sets.renaming(&self.ground)),
         })
     }
 
-    fn as_it_is(&self, parts: [u32; PARTS]) -> Row {
-        // Hosts and sectors have their place in their content.
-        let hosts = parts[..self.here()].iter().map(|part| self.hosts.hash(*part));
-        let sectors = parts[LEADER..=LEADER + self.here()].iter().map(|part| self.sectors.hash(*part));
-        let sum = hosts.chain(sectors).fold(self.referees.hash(parts[REFEREE]), u64::wrapping_add);
-        Row { fingerprint: mix(sum).max(1), parts, stretches: 1 }
+    /// The state that these parts are, where that of a state which differs from it in little is known.
+    fn as_it_is(&self, parts: [u32; PARTS], before: &Row) -> Row {
+        let changed = (0..PARTS).filter(|place| parts[*place] != before.parts[*place]);
+        let sum = changed.fold(before.sum, |sum, place| {
+            sum.wrapping_add(self.hash(place, parts[place])).wrapping_sub(self.hash(place, before.parts[place]))
+        });
+        Row { sum, parts, stretches: 1 }
+    }
+
+    /// The hash of a part. Hosts and sectors have their place in their content.
+    fn hash(&self, place: usize, part: u32) -> u64 {
+        match place {
+            _ if part == NOBODY => 0,
+            REFEREE => self.referees.hash(part),
+            0..HOSTS => self.hosts.hash(part),
+            _ => self.sectors.hash(part),
+        }
     }
 
     /// What a step of a host looks at besides the host.
@@ -503,9 +534,9 @@ impl Ballots {
         looks_at
     }
 
-    fn stepped(&self, parts: &[u32; PARTS], host: u8, kind: Kind, looks: Looks) -> Stepped {
+    fn stepped(&self, parts: &[u32; PARTS], host: u8, kind: Kind, looks: Looks, room: &mut Room) -> Stepped {
         let key = StepKey { host: parts[usize::from(host)], kind, looks_at: self.looks_at(parts, looks) };
-        self.steps.get_or(key, |key| self.step(key))
+        self.steps.get_or_lately(&mut room.steps, key, |key| self.step(key))
     }
 
     /// Works out a step.
@@ -659,7 +690,12 @@ impl Ballots {
 
     /// What may happen in a state, the parts that come of it, before numbers are renamed, and their numbers. Where gaps are
     /// stretched first these are left out.
-    fn each_step(&self, state: &Row, each: &mut impl FnMut(Move, Option<([u32; PARTS], Sets)>)) {
+    fn each_step(
+        &self,
+        state: &Row,
+        room: &mut Room,
+        each: &mut impl FnMut(Move, Option<([u32; PARTS], Sets)>, &mut Room),
+    ) {
         let parts = &state.parts;
         let referee = &self.referees.get(parts[REFEREE]).referee;
         if referee.broken.is_some() {
@@ -678,16 +714,16 @@ impl Ballots {
         let known = (state.stretches > 1).then(|| self.sets(parts));
         for (me, part) in self.hosts_of(parts).enumerate() {
             for offer in part.offers.iter().filter(|offer| !spent(offer.kind)) {
-                let stepped = self.stepped(parts, part.me, offer.kind, offer.looks);
+                let stepped = self.stepped(parts, part.me, offer.kind, offer.looks, room);
                 let overtaken = if offer.lands_leader { lookers & !(1 << me) } else { 0 };
                 for sampled_before in subsets(overtaken) {
                     let step = |stretch| Move { host: me as u8, kind: offer.kind, stretch, sampled_before };
-                    let after = self.after(*parts, step(0), &stepped);
+                    let after = self.after(*parts, step(0), &stepped, room);
                     let sets = self.sets(&after);
-                    each(step(0), Some((after, sets)));
+                    each(step(0), Some((after, sets)), room);
                     // How wide a gap is makes a difference only to what is put into it.
                     if known.is_some_and(|known| sets.has_new_numbers(known)) {
-                        (1..state.stretches).for_each(|stretch| each(step(stretch), None));
+                        (1..state.stretches).for_each(|stretch| each(step(stretch), None, room));
                     }
                 }
             }
@@ -695,11 +731,11 @@ impl Ballots {
     }
 
     /// The parts of a state after a step, which stretches nothing.
-    fn after(&self, mut parts: [u32; PARTS], action: Move, stepped: &Stepped) -> [u32; PARTS] {
+    fn after(&self, mut parts: [u32; PARTS], action: Move, stepped: &Stepped, room: &mut Room) -> [u32; PARTS] {
         for other in (0..self.here()).filter(|other| action.sampled_before >> other & 1 == 1) {
             let part = self.hosts.get(parts[other]);
             let kind = Kind::Sample(part.looks.expect("it was found looking"));
-            parts[other] = self.stepped(&parts, other as u8, kind, self.looks(&part.host, kind)).host;
+            parts[other] = self.stepped(&parts, other as u8, kind, self.looks(&part.host, kind), room).host;
         }
         if stepped.panicked {
             let mut referee = self.referees.get(parts[REFEREE]).referee.clone();
@@ -713,6 +749,19 @@ impl Ballots {
         }
         self.judge(&mut parts, stepped, action);
         parts
+    }
+
+    /// The state that comes of a move.
+    fn next_in(&self, state: &Row, action: Move, room: &mut Room) -> Row {
+        let mut parts = state.parts;
+        if action.stretch != 0 {
+            let stretching = self.sets(&parts).stretching(&self.ground, action.stretch);
+            self.rename(&mut parts, self.renamings.id(stretching), room);
+        }
+        let looks = self.looks(&self.hosts.get(parts[usize::from(action.host)]).host, action.kind);
+        let stepped = self.stepped(&parts, action.host, action.kind, looks, room);
+        let parts = self.after(parts, action, &stepped, room);
+        self.row_of(parts, self.sets(&parts), state, room)
     }
 
     fn broken(&self, row: &Row) -> Option<&Broken> {
@@ -739,6 +788,7 @@ fn torn(sector: &Sector) -> Sector {
 impl Space for Ballots {
     type State = Row;
     type Action = Move;
+    type Room = Room;
 
     fn initial(&self) -> Vec<Row> {
         let mut parts = [NOBODY; PARTS];
@@ -762,32 +812,29 @@ impl Space for Ballots {
     }
 
     fn actions(&self, state: &Row, actions: &mut Vec<Move>) {
-        self.each_step(state, &mut |action, _| actions.push(action));
+        self.each_step(state, &mut Room::nothing(), &mut |action, _, _| actions.push(action));
     }
 
     fn next(&self, state: &Row, action: Move) -> Option<Row> {
-        let mut parts = state.parts;
-        if action.stretch != 0 {
-            let stretching = self.sets(&parts).stretching(&self.ground, action.stretch);
-            self.rename(&mut parts, self.renamings.id(stretching));
-        }
-        let looks = self.looks(&self.hosts.get(parts[usize::from(action.host)]).host, action.kind);
-        let stepped = self.stepped(&parts, action.host, action.kind, looks);
-        Some(self.row(self.after(parts, action, &stepped)))
+        Some(self.next_in(state, action, &mut Room::nothing()))
     }
 
-    fn each_next(&self, state: &Row, _: &mut Vec<Move>, each: &mut impl FnMut(Move, Option<Row>)) {
-        self.each_step(state, &mut |action, after| {
+    fn room(&self) -> Room {
+        Room { steps: Lately::with_bits(11), canons: Lately::with_bits(12), renamed: Lately::with_bits(11) }
+    }
+
+    fn each_next(&self, state: &Row, room: &mut Room, each: &mut impl FnMut(Move, Option<Row>)) {
+        self.each_step(state, room, &mut |action, after, room| {
             let next = match after {
-                Some((parts, sets)) => Some(self.row_of(parts, sets)),
-                None => self.next(state, action),
+                Some((parts, sets)) => self.row_of(parts, sets, state, room),
+                None => self.next_in(state, action, room),
             };
-            each(action, next);
+            each(action, Some(next));
         });
     }
 
     fn fingerprint(&self, state: &Row) -> u64 {
-        state.fingerprint
+        state.fingerprint()
     }
 
     fn finding(&self, state: &Row) -> Option<Finding> {

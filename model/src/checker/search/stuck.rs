@@ -119,7 +119,7 @@ impl<'a, S: Space> Map<'a, S> {
         let most = options.max_states.unwrap_or(u64::MAX).min(u64::from(BEGINNING));
         let mut generated = self.ways.len() as u64;
         let mut number = 0;
-        let mut actions = Vec::new();
+        let mut room = self.space.room();
         let mut targets = Vec::new();
         loop {
             let level = found.take_all().collect::<Vec<_>>();
@@ -144,7 +144,7 @@ impl<'a, S: Space> Map<'a, S> {
                             progress(&Progress { unique, generated, bytes });
                         }
                     }
-                    generated += self.expand(number, state, &mut found, &mut actions, &mut targets);
+                    generated += self.expand(number, state, &mut found, &mut room, &mut targets);
                     number += 1;
                 }
                 found.recycle(block);
@@ -158,7 +158,7 @@ impl<'a, S: Space> Map<'a, S> {
         number: usize,
         state: &S::State,
         found: &mut Stack<'_, S::State>,
-        actions: &mut Vec<S::Action>,
+        room: &mut S::Room,
         targets: &mut Vec<u32>,
     ) -> u64 {
         targets.clear();
@@ -171,7 +171,7 @@ impl<'a, S: Space> Map<'a, S> {
             let owners = self.space.owners(state);
             let mut place = 0;
             let space = self.space;
-            space.each_next(state, actions, &mut |action, next| {
+            space.each_next(state, room, &mut |action, next| {
                 let origin = Origin { state: number as u32, action: place };
                 place += 1;
                 let Some(next) = next else { return };

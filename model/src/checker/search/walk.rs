@@ -299,7 +299,8 @@ struct Worker<'s, 'a, S: Space> {
     expanded: u64,
     /// The state being looked into, for the message when the space panics.
     at: u64,
-    actions: Vec<S::Action>,
+    /// Nothing only while a state is expanded.
+    room: Option<S::Room>,
 }
 
 impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
@@ -311,7 +312,7 @@ impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
             told: (0, 0),
             expanded: 0,
             at: 0,
-            actions: Vec::new(),
+            room: Some(search.space.room()),
         }
     }
 
@@ -366,12 +367,12 @@ impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
     /// Takes every action of a state.
     fn expand(&mut self, seen: &Seen<S>) {
         self.at = seen.fingerprint;
-        let mut actions = std::mem::take(&mut self.actions);
-        self.search.space.each_next(&seen.state, &mut actions, &mut |_, next| match next {
+        let Some(mut room) = self.room.take() else { return };
+        self.search.space.each_next(&seen.state, &mut room, &mut |_, next| match next {
             Some(next) => self.reach(next, half(seen.fingerprint)),
             None => self.tally.disabled += 1,
         });
-        self.actions = actions;
+        self.room = Some(room);
         self.expanded += 1;
         if self.expanded.is_multiple_of(STRIDE) {
             self.look_up();
