@@ -1,9 +1,9 @@
 //! What is known of 64-bit fingerprints: which states were seen, and from where; what came of a step.
 //!
 //! Fingerprints stand in their order, each as near as there is room behind the place that its share of all 64-bit numbers
-//! gives it. So whoever looks for one stops at the first that is not below it, which makes nine full slots out of ten
-//! bearable; and a shard that grows does so where it is, to the end and back again. Shards are few, so that each has pages
-//! of its own: many small ones, each moving as it grew, left holes that nobody could use.
+//! gives it. So whoever looks for one stops at the first that is not below it, which makes fifteen full slots out of
+//! sixteen bearable; and a shard that grows does so where it is, to the end and back again. Shards are few, so that each
+//! has pages of its own: many small ones, each moving as it grew, left holes that nobody could use.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -131,9 +131,9 @@ impl<V> Slot<V> {
 }
 
 impl<V: Copy + Default> Slots<V> {
-    /// Whether nine tenths of the homes are taken.
+    /// Whether fifteen homes of sixteen are taken.
     const fn is_crowded(&self) -> bool {
-        self.taken * 10 >= self.homes * 9
+        self.taken * 16 >= self.homes * 15
     }
 
     #[inline]

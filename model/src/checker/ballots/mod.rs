@@ -317,7 +317,9 @@ impl Ballots {
         )
     }
 
-    fn host_part(&self, me: u8, host: BallotHost) -> u32 {
+    fn host_part(&self, me: u8, mut host: BallotHost) -> u32 {
+        host.flights.shrink_to_fit();
+        host.wakes.shrink_to_fit();
         let offer = |kind| Offer { kind, looks: self.looks(&host, kind), lands_leader: host.lands_leader(kind) };
         let offers = self.kinds(&host).into_iter().map(offer).collect();
         let late = host.late_write().is_some();
