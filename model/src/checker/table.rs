@@ -92,10 +92,12 @@ impl<V: Copy + Default> Table<V> {
 
     /// All fingerprints with this high half.
     pub(super) fn beginning_with(&self, high: u32) -> Vec<u64> {
-        let first = u64::from(high) << 32;
+        let (first, last) = (u64::from(high) << 32, u64::from(high) << 32 | u64::from(u32::MAX));
         let shard = lock(&self.shards[number(first)]);
-        let found = shard.slots[shard.find(first)..].iter().map(Slot::fingerprint);
-        found.take_while(|found| *found != 0 && found >> 32 == u64::from(high)).collect()
+        // They may have two homes, of which the first is free.
+        let (from, to) = (shard.find(first), shard.find(last));
+        let found = shard.slots.iter().take(to + 1).skip(from).map(Slot::fingerprint);
+        found.filter(|found| *found != 0 && found >> 32 == u64::from(high)).collect()
     }
 
     /// What is in use, free slots and all.
@@ -231,6 +233,7 @@ mod tests {
         for n in 1..=200_000_u32 {
             assert!(!insert(&table, n.into(), 7), "{n} is known");
             assert_eq!(table.get(mix(n.into())), Some(n / 2));
+            assert!(table.beginning_with((mix(n.into()) >> 32) as u32).contains(&mix(n.into())));
         }
         assert_eq!(table.get(mix(200_001)), None);
         assert_eq!(table.len(), 200_000);
