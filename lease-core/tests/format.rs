@@ -267,7 +267,7 @@ fn visitor_sees_whose_numbers_they_are() {
     let mut seen = Seen::default();
     Sector::Leader(leader).visit(&mut seen);
     Sector::HostBlock(block).visit_at(SectorKind::HostBlock(HostId(2)), &mut seen);
-    Sector::Delta { lease, bitmap: Bitmap::EMPTY }.visit(&mut seen);
+    Sector::Delta { lease, bitmap: Box::new(Bitmap::EMPTY) }.visit(&mut seen);
     Sector::Request(RequestRecord { lver: Lver(15), ..RequestRecord::FRESH }).visit(&mut seen);
     let expected = [
         "Generation(3) of 2",
@@ -393,8 +393,10 @@ fn sectors() -> impl Strategy<Value = (SectorKind, Sector)> {
     let host = HostId(3);
     prop_oneof![
         Just((SectorKind::Leader, Sector::Zero)),
-        (delta_leases(), bitmaps_of_hosts())
-            .prop_map(move |(lease, bitmap)| (SectorKind::Delta(host), Sector::Delta { lease, bitmap })),
+        (delta_leases(), bitmaps_of_hosts()).prop_map(move |(lease, bitmap)| (
+            SectorKind::Delta(host),
+            Sector::Delta { lease, bitmap: Box::new(bitmap) }
+        )),
         leaders().prop_map(|leader| (SectorKind::Leader, Sector::Leader(leader))),
         leaders().prop_map(|leader| (SectorKind::Leader, Sector::Cleared(leader))),
         (any::<u16>(), any::<u64>(), any::<[u32; 2]>()).prop_map(|(minor, lver, [force_mode, padding])| {

@@ -68,7 +68,7 @@ pub(super) struct Acquire {
     /// How often a shared acquire was tried again.
     pub(super) shared_retries: u8,
     /// The leader of the last look; `None` before the first.
-    found: Option<Leader>,
+    found: Option<Box<Leader>>,
     /// The ballots of this acquire, from the first look on.
     ballot: Option<Ballot>,
     /// A block of this acquire may stand on disk.
@@ -76,7 +76,7 @@ pub(super) struct Acquire {
     /// Phase 2 or the commit failed in its I/O, so the value may be chosen (RETRACT of paxos-lease §9).
     retract: bool,
     /// The leader that a failed commit tried to write, or that a ballot which was won left.
-    pub(super) attempted: Option<Leader>,
+    pub(super) attempted: Option<Box<Leader>>,
     pub(super) step: Step,
 }
 
@@ -84,10 +84,10 @@ pub(super) struct Acquire {
 pub(super) enum Step {
     Look(Running),
     /// Reads the owner's delta lease; the wait for the owner goes on.
-    Owner(OwnerWait, Running),
-    Pause(OwnerWait, Time),
+    Owner(Box<OwnerWait>, Running),
+    Pause(Box<OwnerWait>, Time),
     /// Has the leader changed meanwhile?
-    OwnerLeader(OwnerWait, Running),
+    OwnerLeader(Box<OwnerWait>, Running),
     /// The owner is alive: has it released?
     OwnerBlock(Running),
     /// The check before each ballot.
@@ -96,10 +96,10 @@ pub(super) enum Step {
     Phase1Read(Running),
     Phase2Write(Running),
     Phase2Read(Running),
-    Commit(Leader, Running),
+    Commit(Box<Leader>, Running),
     BackOff,
     /// The lease is won: reads the blocks and delta leases of those who said SHARED.
-    Others(Others, Running),
+    Others(Box<Others>, Running),
     /// The lease is won: writes SHARED into the own block.
     Share(Running),
     /// SHARED stands: sets the leader free again.
@@ -302,7 +302,7 @@ impl Acquire {
                     Ok(leader) => leader,
                     Err(why) => return self.fail(why, cx),
                 };
-                if Some(&leader) != self.found.as_ref() {
+                if Some(&leader) != self.found.as_deref() {
                     cx.rare(Rare::LeaderChangedInWait);
                     cx.event(Event::Restarted { worker });
                     self.look(task, cx);
@@ -382,7 +382,7 @@ impl Acquire {
                         let (disk, offset) = (self.token.place.disk, self.token.place.offset);
                         let op = Op::write(disk, offset, self.token.sector(), SectorKind::Leader, leader.sector());
                         let io = cx.start(task, op, self.token.timeout());
-                        self.step = Step::Commit(leader, io);
+                        self.step = Step::Commit(Box::new(leader), io);
                         Ok(())
                     }
                     Err(why) => {
@@ -393,7 +393,7 @@ impl Acquire {
             }
             (Step::Commit(leader, _), Some(ended)) => match ended {
                 Ok(_) => match self.ballot().judge(&cx.config.profile, &leader) {
-                    Verdict::Mine => self.won(task, lockspace, leader, cx),
+                    Verdict::Mine => self.won(task, lockspace, *leader, cx),
                     Verdict::MineButOver => {
                         cx.rare(Rare::GivenUpVoteWon);
                         cx.event(Event::Restarted { worker });
@@ -461,7 +461,7 @@ impl Acquire {
     }
 
     pub(super) fn found(&self) -> &Leader {
-        self.found.as_ref().expect("the look came first")
+        self.found.as_deref().expect("the look came first")
     }
 
     pub(super) fn ballot(&mut self) -> &mut Ballot {
@@ -544,9 +544,9 @@ impl Acquire {
         }
         self.ballot = Some(ballot);
         self.balloted = false;
-        self.found = Some(leader.clone());
+        self.found = Some(Box::new(leader.clone()));
         if cx.config.mutated(Mutant::Null1) {
-            self.attempted = Some(leader);
+            self.attempted = Some(Box::new(leader));
             return self.finish(None);
         }
         let takeable = if overruled {
@@ -570,7 +570,7 @@ impl Acquire {
         if cx.config.mutated(Mutant::B64a) && believed_dead() {
             return self.run(worker, Takeable::OwnerDead, true, cx);
         }
-        self.read_owner(task, Some(lockspace), wait, cx)
+        self.read_owner(task, Some(lockspace), Box::new(wait), cx)
     }
 
     // The owner.
@@ -579,7 +579,7 @@ impl Acquire {
         &mut self,
         worker: Task,
         lockspace: Option<&Lockspace>,
-        wait: OwnerWait,
+        wait: Box<OwnerWait>,
         cx: &mut Cx<'_>,
     ) -> Progress {
         let Some(lockspace) = lockspace else { return self.fail(Refusal::AcquireLockspace, cx) };
@@ -594,7 +594,7 @@ impl Acquire {
         &mut self,
         worker: u8,
         lockspace: Option<&Lockspace>,
-        mut wait: OwnerWait,
+        mut wait: Box<OwnerWait>,
         ended: Ended,
         cx: &mut Cx<'_>,
     ) -> Progress {
@@ -688,7 +688,7 @@ impl Acquire {
             let mine = (leader.owner_id, leader.owner_generation) == (me, generation);
             if !mine || cx.config.mutated(Mutant::B26d) {
                 cx.rare(Rare::VersionTaken);
-                self.found = Some(leader);
+                self.found = Some(Box::new(leader));
                 return self.fail_or_retry(task, Refusal::AcquireOwned, cx);
             }
             // "Our value was committed by somebody else." Which is only good news if it is the value of this very
@@ -701,7 +701,7 @@ impl Acquire {
             cx.rare(Rare::GivenUpVoteWon);
         }
         let overlooked = if leader.lver > next { Mutant::B27a } else { Mutant::B27b };
-        if Some(&leader) != self.found.as_ref() && !cx.config.mutated(overlooked) {
+        if Some(&leader) != self.found.as_deref() && !cx.config.mutated(overlooked) {
             cx.rare(Rare::LeaderChangedBeforeBallot);
             cx.event(Event::Restarted { worker });
             self.look(task, cx);

@@ -444,7 +444,7 @@ impl Index {
             IndexRelease::LeaderAlone => None,
             IndexRelease::Flagged => Some(won.released_block()),
         };
-        let mut release = Box::new(Release::new(won.token, block, Some(won.leader)));
+        let mut release = Box::new(Release::new(won.token, block, Some(Box::new(won.leader))));
         release.start(task, cx);
         self.step = Step::Release(release, result);
         Ok(())

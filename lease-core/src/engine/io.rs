@@ -9,6 +9,7 @@ use crate::mutants::Mutant;
 use crate::numbers::{Numbers, Span, Time, Visit};
 use crate::profile::{Config, LateAnswer, OutstandingWrite};
 use crate::seam::{DiskId, Event, IoResult, LsId, Output, Outputs, Rare, ReadData, Slot, Task};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -99,7 +100,7 @@ pub(crate) struct Running {
     /// Where it runs; `None` while it waits to be issued.
     slot: Option<Slot>,
     /// What to issue, while it waits.
-    waiting: Option<Op>,
+    waiting: Option<Box<Op>>,
     timeout: Span,
     /// When the task gives up.
     deadline: Time,
@@ -119,7 +120,7 @@ impl Running {
 impl Visit for Running {
     fn visit(&mut self, numbers: &mut dyn Numbers) {
         numbers.time(&mut self.deadline);
-        if let Some(Op { bytes: Some((kind, bytes)), length, .. }) = &mut self.waiting {
+        if let Some(Op { bytes: Some((kind, bytes)), length, .. }) = self.waiting.as_deref_mut() {
             let mut sector = Sector::decode(*kind, bytes, *length as u32);
             sector.visit_at(*kind, numbers);
             *bytes = sector.encode();
@@ -263,7 +264,7 @@ impl Cx<'_> {
             }
             Err(rare) => {
                 self.rare(rare);
-                Running { slot: None, waiting: Some(op), timeout, deadline }
+                Running { slot: None, waiting: Some(Box::new(op)), timeout, deadline }
             }
         }
     }
@@ -272,7 +273,7 @@ impl Cx<'_> {
     pub(crate) fn issue_waiting(&mut self, task: Task, running: &mut Running) {
         if let Some(op) = running.waiting.take() {
             if self.io.may_issue(task, &op, self.config).is_ok() {
-                running.slot = Some(self.io.issue(task, op, self.out));
+                running.slot = Some(self.io.issue(task, *op, self.out));
                 running.deadline = self.now.after(running.timeout);
                 self.wake_at(task, running.deadline);
             } else {

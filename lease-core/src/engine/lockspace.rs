@@ -16,6 +16,7 @@ use crate::mutants::Mutant;
 use crate::numbers::{Generation, HostId, Second, Span, Time};
 use crate::profile::{AbortedJoin, Config, LateAnswer, LateConfirmation, LateFree, LostHostId, Rejoin, RenewalAge};
 use crate::seam::{Event, LsId, Output, Place, Rare, ReadData, Slot, WatchdogAnswer, WatchdogMessage};
+use alloc::boxed::Box;
 
 /// How often a thread looks whether it is to stop, and the daemon whether a join or a removal is done.
 pub(super) const POLL: Span = Span::SECOND;
@@ -96,33 +97,33 @@ enum Thread {
     ReadRecord(Running),
     /// A2: waits for a sign of life of whoever holds the host id.
     WaitHeld {
-        first: DeltaLease,
+        first: Box<DeltaLease>,
         until: Time,
     },
     Reread {
-        first: DeltaLease,
+        first: Box<DeltaLease>,
         io: Running,
     },
     Write {
-        record: DeltaLease,
+        record: Box<DeltaLease>,
         second: Second,
         theirs: u64,
         io: Running,
     },
     Confirm {
-        record: DeltaLease,
+        record: Box<DeltaLease>,
         second: Second,
         until: Time,
     },
     ReadBack {
-        record: DeltaLease,
+        record: Box<DeltaLease>,
         second: Second,
         io: Running,
     },
     Arming,
     /// Sets the slot free that an aborted join wrote: looks, then writes.
     UndoRead {
-        record: DeltaLease,
+        record: Box<DeltaLease>,
         second: Second,
         why: Refusal,
         io: Running,
@@ -145,7 +146,7 @@ enum Thread {
     },
     /// R2.
     WriteRecord {
-        record: DeltaLease,
+        record: Box<DeltaLease>,
         second: Second,
         read: Span,
         since: Time,
@@ -395,7 +396,7 @@ impl Lockspace {
             },
             Thread::Reread { first, .. } => match ended.and_then(|data| self.own_record(data)) {
                 // "no sign of life", or "was released meanwhile; basis = the new read"
-                Ok(record) if record == first || record.timestamp.is_free() => {
+                Ok(record) if record == *first || record.timestamp.is_free() => {
                     let theirs = self.io_timeout_of(&first);
                     self.write_acquire(id, record, theirs, cx)
                 }
@@ -418,13 +419,13 @@ impl Lockspace {
                 Err(why) => self.abort_written(id, record, second, why, cx),
             },
             Thread::ReadBack { record, second, .. } => match ended.and_then(|data| self.own_record(data)) {
-                Ok(found) if found == record && self.confirmed_too_late(second, cx) => {
+                Ok(found) if found == *record && self.confirmed_too_late(second, cx) => {
                     cx.rare(Rare::JoinTooOld);
                     self.abort_written(id, record, second, Refusal::Aborted, cx)
                 }
-                Ok(found) if found == record => {
+                Ok(found) if found == *record => {
                     self.generation = record.owner_generation;
-                    self.record = record;
+                    self.record = *record;
                     self.renewed = true;
                     self.last_success = second;
                     if cx.config.parameters.use_watchdog {
@@ -444,7 +445,7 @@ impl Lockspace {
                 Err(why) => self.abort_written(id, record, second, why, cx),
             },
             Thread::UndoRead { record, second, why, .. } => match ended.and_then(|data| self.own_record(data)) {
-                Ok(found) if found == record => self.undo(id, record, second, why, cx),
+                Ok(found) if found == *record => self.undo(id, *record, second, why, cx),
                 _ => self.join_failed(id, why, cx),
             },
             Thread::UndoWrite { why, .. } => self.join_failed(id, why, cx),
@@ -456,7 +457,7 @@ impl Lockspace {
                 let too_old = self.renewal_too_old(cx);
                 match ended {
                     Ok(_) => {
-                        self.record = record;
+                        self.record = *record;
                         if too_old {
                             cx.rare(Rare::RenewalTooOld);
                             return self.renewal_failed(id, Refusal::Aborted, cx);
@@ -631,7 +632,7 @@ impl Lockspace {
         let by_another = !record.owner_name.same(&cx.config.host_name);
         let until = cx.now.after(Span::from_secs(cx.config.held_age(theirs, by_another)));
         cx.wake_within(thread_of(id), until, until.after(LONG_WAIT_SLACK));
-        self.thread = Thread::WaitHeld { first: record, until };
+        self.thread = Thread::WaitHeld { first: Box::new(record), until };
         if self.stop {
             self.stop(id, cx);
         }
@@ -649,12 +650,19 @@ impl Lockspace {
             ..found
         };
         let io = self.start_own_write(id, &record, &Bitmap::EMPTY, self.timeout(), cx);
-        self.thread = Thread::Write { record, second, theirs, io };
+        self.thread = Thread::Write { record: Box::new(record), second, theirs, io };
         After::Nothing
     }
 
     /// A join ends after its write was issued: "nothing undoes it" in 3.8.5.
-    fn abort_written(&mut self, id: LsId, record: DeltaLease, second: Second, why: Refusal, cx: &mut Cx<'_>) -> After {
+    fn abort_written(
+        &mut self,
+        id: LsId,
+        record: Box<DeltaLease>,
+        second: Second,
+        why: Refusal,
+        cx: &mut Cx<'_>,
+    ) -> After {
         match cx.config.profile.aborted_join {
             _ if cx.config.mutated(Mutant::L15) => self.join_failed(id, why, cx),
             AbortedJoin::LeftOwned => self.join_failed(id, why, cx),
@@ -819,7 +827,8 @@ impl Lockspace {
         let timeout = parameters.failure_age(self.io_timeout) + parameters.watchdog_fire_timeout;
         let timeout = Span::from_secs(timeout);
         let io = self.start_own_write(id, &record, &bitmap, timeout, cx);
-        self.thread = Thread::WriteRecord { record, second, read: cx.now.since(since), since: cx.now, io };
+        let (record, read) = (Box::new(record), cx.now.since(since));
+        self.thread = Thread::WriteRecord { record, second, read, since: cx.now, io };
         After::Nothing
     }
 

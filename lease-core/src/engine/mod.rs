@@ -21,12 +21,14 @@
 //! | [`administration`] | what is declared about clients and lockspaces, and when the daemon ends |
 //! | [`told`] | nothing: what an operator is told |
 //! | [`io`] | slots, deadlines, outstanding writes |
+//! | [`common`] | nothing: what copies of an engine share |
 
 mod acquire;
 mod administration;
 mod background;
 mod ballot;
 mod calls;
+mod common;
 mod forget;
 mod holders;
 mod index;
@@ -45,6 +47,7 @@ pub use self::forget::Passed;
 
 use self::acquire::{Acquire, Finished, Stimulus};
 use self::administration::Shutdown;
+use self::common::Common;
 use self::index::Index;
 use self::io::{Cx, Ended, Io, Routed};
 use self::lockspace::{After, List, Lockspace, POLL};
@@ -64,8 +67,9 @@ use crate::seam::{
     Slot, Task, Terms,
 };
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use litemap::LiteMap;
 
 /// io_timeout where none is given (daemon §2).
 const DEFAULT_IO_TIMEOUT: u64 = 10;
@@ -77,14 +81,14 @@ const LOOK: Span = Span::from_millis(100);
 /// The lease engine of one host. A plain value: everything that it decides by is in it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Engine {
-    config: Config,
+    config: Common<Config>,
     last_life: LastLife,
     io: Io,
-    lockspaces: Vec<Option<Lockspace>>,
+    lockspaces: Common<Vec<Option<Lockspace>>>,
     /// Host ids that this daemon owned and left after it saw all their users gone.
     left: BTreeSet<(Name, HostId)>,
-    resources: Resources,
-    clients: BTreeMap<ClientId, Client>,
+    resources: Common<Resources>,
+    clients: Common<LiteMap<ClientId, Client>>,
     workers: Vec<Option<Command>>,
     /// Commands that wait for a worker.
     queue: VecDeque<Queued>,
@@ -154,13 +158,13 @@ impl Engine {
     pub fn boot(config: Config, last_life: LastLife, _now: Time, _out: &mut Outputs) -> Engine {
         let workers = usize::from(config.parameters.workers);
         Engine {
-            config,
+            config: config.into(),
             last_life,
             io: Io::default(),
-            lockspaces: Vec::new(),
+            lockspaces: Common::default(),
             left: BTreeSet::new(),
-            resources: Resources::default(),
-            clients: BTreeMap::new(),
+            resources: Common::default(),
+            clients: Common::default(),
             workers: (0..workers).map(|_| None).collect(),
             queue: VecDeque::new(),
             background: Background::default(),
@@ -868,7 +872,7 @@ impl Visit for Engine {
             lockspace.visit(numbers);
         }
         self.resources.visit(numbers);
-        for client in self.clients.values_mut() {
+        for (_, client) in self.clients.iter_mut() {
             client.visit(numbers);
         }
         for command in self.workers.iter_mut().flatten() {

@@ -11,8 +11,8 @@ use crate::format::{self, Bitmap, DeltaLease, Name};
 use crate::numbers::{Generation, HostId, Numbers, Second, Stamp, Visit};
 use crate::profile::Parameters;
 use crate::seam::{HostState, HostStatus, ReadData};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use litemap::LiteMap;
 
 /// What is known of one host.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -45,7 +45,7 @@ pub(crate) struct Watch<'a> {
 pub(crate) struct Table {
     pub(crate) first_check: Second,
     pub(crate) last_check: Second,
-    hosts: BTreeMap<HostId, Observed>,
+    hosts: LiteMap<HostId, Observed>,
 }
 
 impl Table {
@@ -73,7 +73,7 @@ impl Table {
             let never_owned = record.owner_id == HostId::NONE
                 && record.owner_generation == Generation(0)
                 && record.timestamp.is_free();
-            if never_owned && self.hosts.range(first..=last).next().is_none() {
+            if never_owned && !self.knows_any(first, last) {
                 continue;
             }
             // "NO checksum, NO version check" (delta-lease §5).
@@ -94,6 +94,12 @@ impl Table {
             }
         }
         heard
+    }
+
+    /// Whether there is an entry of any of these hosts.
+    fn knows_any(&self, first: HostId, last: HostId) -> bool {
+        let (Ok(next) | Err(next)) = self.hosts.find_index(&first);
+        self.hosts.get_indexed(next).is_some_and(|(id, _)| *id <= last)
     }
 
     /// Takes the word of a witness on one host: this is its record now, and it was seen alive just now, or not for as long

@@ -10,7 +10,7 @@ use crate::numbers::{Numbers, Second, Span, Time, Visit};
 use crate::profile::LostHostId;
 use crate::seam::{ClientId, Event, Killpath, LsId, Output, Rare, Restricted, Signal, Task};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use litemap::LiteMap;
 
 /// The main loop's tick.
 const TICK: Span = Span::SECOND;
@@ -118,7 +118,7 @@ pub(super) fn check(
     id: LsId,
     lockspace: &mut Lockspace,
     resources: &Resources,
-    clients: &mut BTreeMap<ClientId, Client>,
+    clients: &mut LiteMap<ClientId, Client>,
     main: &mut MainLoop,
     cx: &mut Cx<'_>,
 ) -> bool {
@@ -172,7 +172,7 @@ fn kill_users(
     id: LsId,
     lockspace: &Lockspace,
     resources: &Resources,
-    clients: &mut BTreeMap<ClientId, Client>,
+    clients: &mut LiteMap<ClientId, Client>,
     cx: &mut Cx<'_>,
 ) {
     let now = cx.now.second();

@@ -13,6 +13,7 @@ use crate::mutants::Mutant;
 use crate::numbers::{Lver, Numbers, Span, Stamp, Visit};
 use crate::profile::{LostRename, RegressedLeader, ReleaseRetry};
 use crate::seam::{Mode, Rare, Task};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 /// A release under way, of an instance that held the resource or may have left something behind.
@@ -24,7 +25,7 @@ pub(super) struct Release {
     /// What is written into the own block; `None` where there is nothing to say.
     block: Option<HostBlock>,
     /// The leader as this instance wrote it or found itself in it; `None` if it does not know.
-    last: Option<Leader>,
+    last: Option<Box<Leader>>,
     /// Whether the leader is to be set free.
     frees: bool,
     /// Whether the block must be written before it goes on.
@@ -55,7 +56,7 @@ pub(super) enum Released {
 
 impl Release {
     /// Release of something held: the block of the winning ballot gets the flag.
-    pub(super) fn new(token: Token, block: Option<HostBlock>, last: Option<Leader>) -> Release {
+    pub(super) fn new(token: Token, block: Option<HostBlock>, last: Option<Box<Leader>>) -> Release {
         Release { token, lvb: None, block, last, frees: true, strict: false, renamed: None, step: Step::Idle }
     }
 
@@ -249,7 +250,7 @@ impl Release {
         if leader.write_id != host && !cx.config.mutated(Mutant::B04b) {
             return Ok(None);
         }
-        let last = self.last.as_ref().unwrap_or(&leader);
+        let last = self.last.as_deref().unwrap_or(&leader);
         // A leader of the past, written again after ours: whoever reads it finds our block, which overrules it and says
         // RELEASED.
         let overruled = cx.config.profile.regressed_leader == RegressedLeader::Overruled && self.block.is_some();

@@ -16,7 +16,7 @@ use crate::seam::{
     Answer, ClientId, Event, Killpath, Mode, Output, Outputs, Place, Rare, ReadData, RequestId, Signal, Task,
 };
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use litemap::LiteMap;
 
 /// The writing of a request, under way.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -145,7 +145,7 @@ fn heed(
     won: &Won,
     record: &RequestRecord,
     holders: impl Iterator<Item = ClientId>,
-    clients: &BTreeMap<ClientId, Client>,
+    clients: &LiteMap<ClientId, Client>,
     cx: &mut Cx<'_>,
 ) -> bool {
     let held = won.lver();

@@ -9,8 +9,8 @@ use crate::numbers::{Generation, HostId, Lver, Numbers, Span, Visit};
 use crate::profile::Profile;
 use crate::seam::{ClientId, LsId, Mode, Orphan, Place, ReadData, Terms};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use litemap::LiteMap;
 
 /// Lockspace name and resource name: what a resource is looked up by.
 pub(super) type Key = (Name, Name);
@@ -91,7 +91,7 @@ pub(super) enum Let {
 
 /// All resources that are not free.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(super) struct Resources(BTreeMap<Key, Resource>);
+pub(super) struct Resources(LiteMap<Key, Resource>);
 
 impl Resources {
     /// "on rem → -11; on add → -16; on held → -17", and what is said of orphans (paxos-lease §7). `None`: it is free.
@@ -247,7 +247,7 @@ impl Visit for Won {
 
 impl Visit for Resources {
     fn visit(&mut self, numbers: &mut dyn Numbers) {
-        for resource in self.0.values_mut() {
+        for (_, resource) in self.0.iter_mut() {
             if let Resource::Held(hold) = resource {
                 hold.won.visit(numbers);
             }
@@ -283,7 +283,7 @@ impl Won {
         match self.mode {
             Mode::Exclusive => {
                 let dirty = self.lvb.filter(|lvb| lvb.dirty).map(|lvb| lvb.value);
-                Release::new(self.token, block, Some(self.leader)).handing_on(dirty)
+                Release::new(self.token, block, Some(Box::new(self.leader))).handing_on(dirty)
             }
             // ERASE_ALL: a conversion left the leader in an unknown state.
             Mode::Shared if self.erase => Release::new(self.token, block, None),

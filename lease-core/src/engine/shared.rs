@@ -56,7 +56,7 @@ impl Acquire {
         leader: Leader,
         cx: &mut Cx<'_>,
     ) -> Progress {
-        self.attempted = Some(leader);
+        self.attempted = Some(Box::new(leader));
         if self.terms.mode == Mode::Shared {
             let (generation, own) = (self.token.generation, self.ballot().own);
             let mode = ModeBlock { flags: ModeBlock::SHARED, generation };
@@ -95,7 +95,8 @@ impl Acquire {
             return self.give_back(Refusal::AcquireLockspace, cx);
         }
         let io = cx.start(worker, self.read_block_of(host), self.token.timeout());
-        self.step = Step::Others(Others { host, left, generation: None, clearing: false, alive }, io);
+        let others = Others { host, left, generation: None, clearing: false, alive };
+        self.step = Step::Others(Box::new(others), io);
         Ok(())
     }
 
@@ -109,7 +110,7 @@ impl Acquire {
         &mut self,
         worker: Task,
         lockspace: Option<&Lockspace>,
-        others: Others,
+        mut others: Box<Others>,
         ended: Ended,
         cx: &mut Cx<'_>,
     ) -> Progress {
@@ -137,7 +138,8 @@ impl Acquire {
                         let offset = lockspace.place.offset + lockspace.geometry.delta_offset(host);
                         let op = Op::read(lockspace.place.disk, offset, u64::from(lockspace.geometry.sector()));
                         let io = cx.start(worker, op, self.token.timeout());
-                        self.step = Step::Others(Others { generation: Some(mode.generation), ..others }, io);
+                        others.generation = Some(mode.generation);
+                        self.step = Step::Others(others, io);
                         return Ok(());
                     }
                 }
@@ -161,7 +163,8 @@ impl Acquire {
         let kind = SectorKind::HostBlock(host);
         let op = Op::write(self.token.place.disk, offset, self.token.sector(), kind, Arc::default());
         let io = cx.start(worker, op, self.token.timeout());
-        self.step = Step::Others(Others { clearing: true, ..others }, io);
+        others.clearing = true;
+        self.step = Step::Others(others, io);
         Ok(())
     }
 
@@ -307,7 +310,7 @@ impl Acquire {
             Some(shared) => shared.lvb.take(),
             None => lvb,
         };
-        let leader = self.attempted.take().expect("it was won");
+        let leader = *self.attempted.take().expect("it was won");
         let (token, mode) = (self.token.clone(), self.terms.mode);
         Err(Finished::Won(Box::new(Won { token, leader, block, mode, lvb, erase: false })))
     }
@@ -403,7 +406,7 @@ impl Downgrade {
         let before = if profile.mutated(Mutant::B03b) { HostBlock::default() } else { won.block };
         let block = HostBlock { flags: before.flags | HostBlock::RELEASED, mode, ..before };
         let dirty = won.lvb.as_ref().filter(|lvb| lvb.dirty).map(|lvb| lvb.value.clone());
-        let release = Release::new(won.token.clone(), Some(block), Some(won.leader.clone()));
+        let release = Release::new(won.token.clone(), Some(block), Some(Box::new(won.leader.clone())));
         let release = release.handing_on(dirty).strictly();
         Downgrade { request, client, client_gone: false, release, tries: 0, pause: None }
     }

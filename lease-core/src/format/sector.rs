@@ -4,6 +4,7 @@ use super::bytes::{trim, trimmed, zero_between, zero_from};
 use super::delta::BITMAP;
 use super::{Bitmap, DeltaLease, HostBlock, Leader, RequestRecord, RindexEntry, RindexHeader, magic};
 use crate::numbers::{HostId, Numbers, Visit};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 /// What a sector is meant to hold, by its place in an area.
@@ -40,7 +41,6 @@ impl SectorKind {
 /// What a sector holds. Decoding and encoding lose nothing: whatever is not exactly what a record would be written as
 /// is kept as bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[expect(clippy::large_enum_variant, reason = "sectors are shared or interned by whoever keeps many")]
 pub enum Sector {
     /// Nothing but zeros: never written, or a host block that was wiped.
     Zero,
@@ -49,7 +49,7 @@ pub enum Sector {
         /// The record.
         lease: DeltaLease,
         /// The hosts that its owner calls.
-        bitmap: Bitmap,
+        bitmap: Box<Bitmap>,
     },
     /// A leader record.
     Leader(Leader),
@@ -82,7 +82,7 @@ impl Sector {
             SectorKind::Delta(_) => {
                 let canonical = zero_between(bytes, 200, BITMAP) && zero_from(bytes, BITMAP + 256);
                 let lease = canonical.then(|| DeltaLease::decode(bytes))??;
-                Some(Sector::Delta { lease, bitmap: Bitmap::of_sector(bytes) })
+                Some(Sector::Delta { lease, bitmap: Box::new(Bitmap::of_sector(bytes)) })
             }
             SectorKind::Leader if !zero_from(bytes, 200) => None,
             SectorKind::Leader => Leader::decode(bytes, magic::LEADER)

@@ -11,9 +11,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Values in the first segment of an [`Interner`]; each further one is twice as large as the one before.
-const FIRST: u32 = 1024;
+const FIRST: u32 = 64;
 /// More segments than 32 bits of ids can fill.
-const SEGMENTS: usize = 22;
+const SEGMENTS: usize = 26;
 
 type Segment<T> = OnceLock<Box<[OnceLock<(u64, T)>]>>;
 
@@ -131,6 +131,27 @@ impl<K: Hash, V: Copy + Default> Memo<K, V> {
         value
     }
 
+    /// The same, for a thread that keeps what it looked up lately.
+    #[inline]
+    pub fn get_or_lately(&self, lately: &mut Lately<V>, key: K, work_out: impl FnOnce(&K) -> V) -> V {
+        let fingerprint = content_hash(&key);
+        // Many more than there are slots, so the low bits do; the table goes by the high ones.
+        let at = fingerprint as usize & lately.slots.len().wrapping_sub(1);
+        let slot = lately.slots.get_mut(at);
+        if let Some((_, value)) = slot.as_ref().filter(|(known, _)| *known == fingerprint) {
+            return *value;
+        }
+        let value = self.known.get(fingerprint).unwrap_or_else(|| {
+            let value = work_out(&key);
+            self.known.insert_or(fingerprint, || value, |_| ());
+            value
+        });
+        if let Some(slot) = slot {
+            *slot = (fingerprint, value);
+        }
+        value
+    }
+
     /// How many keys are known.
     pub fn len(&self) -> usize {
         self.known.len()
@@ -144,6 +165,24 @@ impl<K: Hash, V: Copy + Default> Memo<K, V> {
     /// What it takes in memory.
     pub fn bytes(&self) -> u64 {
         self.known.bytes()
+    }
+}
+
+/// What one thread looked up in a [`Memo`] lately, so that it need not ask the others' table again.
+pub struct Lately<V> {
+    /// A power of two of them, or none: then nothing is kept.
+    slots: Box<[(u64, V)]>,
+}
+
+impl<V: Copy + Default> Lately<V> {
+    /// Room for so many values as this power of two says.
+    pub fn with_bits(bits: u32) -> Lately<V> {
+        Lately { slots: vec![(0, V::default()); 1 << bits].into() }
+    }
+
+    /// Room for none.
+    pub fn nothing() -> Lately<V> {
+        Lately { slots: Box::default() }
     }
 }
 

@@ -44,6 +44,8 @@ pub trait Space: Send + Sync {
     type State: Copy + Eq + Hash + Debug + Send + Sync + 'static;
     /// Something that may happen in a state.
     type Action: Copy + Eq + Hash + Debug + Send + Sync + 'static;
+    /// Room to work in, and for what was worked out lately. Nothing but time depends on what is there.
+    type Room: Send;
 
     /// Where everything begins.
     fn initial(&self) -> Vec<Self::State>;
@@ -56,17 +58,16 @@ pub trait Space: Send + Sync {
     /// [`Finding::Panicked`].
     fn next(&self, state: &Self::State, action: Self::Action) -> Option<Self::State>;
 
-    /// The [`actions`](Space::actions), in their order, and what comes of each. `actions` is room to work in.
+    /// Room for one thread to work in.
+    fn room(&self) -> Self::Room;
+
+    /// The [`actions`](Space::actions), in their order, and what comes of each.
     fn each_next(
         &self,
         state: &Self::State,
-        actions: &mut Vec<Self::Action>,
+        room: &mut Self::Room,
         each: &mut impl FnMut(Self::Action, Option<Self::State>),
-    ) {
-        actions.clear();
-        self.actions(state, actions);
-        actions.iter().for_each(|action| each(*action, self.next(state, *action)));
-    }
+    );
 
     /// 64 bits by which states are told apart: not zero, and well mixed, for tables take some of them for a number.
     fn fingerprint(&self, state: &Self::State) -> u64;
@@ -121,6 +122,19 @@ pub trait Space: Send + Sync {
 
     /// What was seen to be reachable so far, by name: proof that the space is not empty of what matters. In a fixed order.
     fn reached(&self) -> Vec<(&'static str, bool)>;
+}
+
+/// The actions of a state one after the other, and what comes of each: [`Space::each_next`] where nothing is gained by
+/// looking at them together. `actions` is room to work in.
+pub fn one_by_one<S: Space>(
+    space: &S,
+    state: &S::State,
+    actions: &mut Vec<S::Action>,
+    each: &mut impl FnMut(S::Action, Option<S::State>),
+) {
+    actions.clear();
+    space.actions(state, actions);
+    actions.iter().for_each(|action| each(*action, space.next(state, *action)));
 }
 
 /// Something that a space does without, so that it comes to an end.

@@ -146,7 +146,7 @@ impl Events {
 
     pub(super) fn written(&self, at: Instant, written: &Written, ledger: &Ledger, facts: &Facts<'_>) -> Verdict {
         let Sector::Delta { lease, bitmap } = &written.sector else { return Ok(()) };
-        if ledger.damaged || (self.sent.is_empty() && *bitmap == Bitmap::EMPTY) {
+        if ledger.damaged || (self.sent.is_empty() && **bitmap == Bitmap::EMPTY) {
             return Ok(());
         }
         let (Task::Lockspace(id), Some(lockspace)) = (written.task, written.lockspace) else { return Ok(()) };

@@ -5,7 +5,7 @@
 
 use model::World;
 use model::checker::intern::mix;
-use model::checker::{Finding, Lost, Space};
+use model::checker::{Finding, Lost, Space, one_by_one};
 use model::happening::Sink;
 use model::history::Property;
 use std::fmt::Debug;
@@ -51,6 +51,7 @@ pub(crate) struct Toy<P>(pub(crate) P);
 impl<P: Puzzle> Space for Toy<P> {
     type State = P::State;
     type Action = u8;
+    type Room = Vec<u8>;
 
     fn initial(&self) -> Vec<P::State> {
         self.0.initial()
@@ -64,6 +65,14 @@ impl<P: Puzzle> Space for Toy<P> {
 
     fn next(&self, state: &P::State, action: u8) -> Option<P::State> {
         self.0.step(state, action)
+    }
+
+    fn room(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn each_next(&self, state: &P::State, room: &mut Vec<u8>, each: &mut impl FnMut(u8, Option<P::State>)) {
+        one_by_one(self, state, room, each);
     }
 
     fn fingerprint(&self, state: &P::State) -> u64 {
@@ -156,7 +165,7 @@ impl Puzzle for Locks {
 
     fn fingerprint(&self, room: &Room) -> u64 {
         let [a, b] = room.hosts.map(|doing| doing as u64);
-        1 + a + 4 * b + 16 * u64::from(room.taken)
+        mix(1 + a + 4 * b + 16 * u64::from(room.taken))
     }
 
     fn finding(&self, room: &Room) -> Option<Finding> {
@@ -201,7 +210,7 @@ impl Puzzle for Wheel {
     }
 
     fn fingerprint(&self, at: &u32) -> u64 {
-        u64::from(*at) + 1
+        mix(u64::from(*at)).max(1)
     }
 }
 
@@ -245,7 +254,7 @@ impl Puzzle for Rows {
     /// Combines a hash of each place.
     fn fingerprint(&self, row: &Row) -> u64 {
         let places = row.iter().zip(0_u64..);
-        places.fold(0, |sum, (value, place)| sum ^ mix(u64::from(*value) << 8 | place)) | 1 << 63
+        places.fold(0, |sum, (value, place)| sum ^ mix(u64::from(*value) << 8 | place)).max(1)
     }
 
     fn finding(&self, row: &Row) -> Option<Finding> {

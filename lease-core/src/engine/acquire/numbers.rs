@@ -75,7 +75,7 @@ impl Acquire {
     /// See [`Engine::forget_waits`](super::Engine::forget_waits).
     pub(in crate::engine) fn forget_wait(&mut self) {
         if let Step::Pause(wait, _) = &mut self.step {
-            *wait = OwnerWait { announced: true, ..OwnerWait::nothing() };
+            **wait = OwnerWait { announced: true, ..OwnerWait::nothing() };
             (self.found, self.ballot, self.balloted) = (None, None, false);
         }
     }
@@ -86,7 +86,7 @@ impl Acquire {
             && wait.stamp.is_some()
             && (overtaken || wait.seen_alive_at_last_check)
         {
-            *wait = OwnerWait { stamp: Some(SOME), announced: true, ..OwnerWait::nothing() };
+            **wait = OwnerWait { stamp: Some(SOME), announced: true, ..OwnerWait::nothing() };
         }
     }
 
@@ -126,7 +126,7 @@ impl Acquire {
                 | Step::Commit(..)
                 | Step::BackOff
         );
-        self.found.as_mut().filter(|_| compares)
+        self.found.as_deref_mut().filter(|_| compares)
     }
 
     /// See [`Engine::forget_ballots`](super::Engine::forget_ballots).
@@ -150,7 +150,10 @@ impl Acquire {
         self.step = match core::mem::replace(&mut self.step, Step::BackOff) {
             Step::OwnerLeader(_, io) => Step::Leader(io),
             Step::Phase2Read(io) => Step::Phase1Read(io),
-            Step::Pause(_, due) => Step::Pause(OwnerWait { announced: true, ..OwnerWait::nothing() }, due),
+            Step::Pause(mut wait, due) => {
+                *wait = OwnerWait { announced: true, ..OwnerWait::nothing() };
+                Step::Pause(wait, due)
+            }
             other => other,
         };
         self.balloted = true;

@@ -210,7 +210,9 @@ impl Ground {
 
     /// An engine that has just joined, as it is at noon. It really joins: only the disk and the watchdog are made up.
     pub(super) fn joined(&self, host: u8, generation: Generation) -> Engine {
-        let config = self.setup.hosts[usize::from(host)].config.clone();
+        let mut config = self.setup.hosts[usize::from(host)].config.clone();
+        // One client asks for one thing at a time.
+        config.parameters.workers = 1;
         let (space, place, geometry) = self.space();
         let size = geometry.sector();
         let before = Generation(generation.0 - 1);
@@ -424,6 +426,13 @@ impl Flight {
 }
 
 impl BallotHost {
+    /// Shares with another host what their engines have in common, so that it takes memory only once.
+    pub(super) fn share_with(&mut self, other: &BallotHost) {
+        if let (Some(engine), Some(other)) = (&mut self.engine, &other.engine) {
+            engine.share_with(other);
+        }
+    }
+
     /// Whether a task waits for an I/O that it has not given up.
     pub(super) fn awaits_io(&self, task: Task) -> bool {
         self.flights.iter().any(|flight| flight.task == task && !flight.late)

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `host` | one host: engine, client, what is in flight |
 //! | `canon`, `leaders` | which states are one and the same |
+//! | `parts` | what a state consists of |
 //! | `referee` | what must hold |
 //! | `tell`, `follow` | paths in words, and in the simulator's world |
 
@@ -18,6 +19,7 @@ mod canon;
 mod follow;
 mod host;
 mod leaders;
+mod parts;
 mod referee;
 mod tell;
 #[cfg(test)]
@@ -25,7 +27,8 @@ mod tests;
 
 use self::canon::{Broken, HOSTS, Referee, Renaming, Sets};
 use self::host::{BallotHost, Client, Effects, FlightOp, Ground, NOON, Position, Target};
-use super::intern::{Interner, Memo, mix};
+use self::parts::{HostPart, Looks, Offer, RefereePart, Room, SectorPart, StepKey, Stepped};
+use super::intern::{Interner, Lately, Memo, mix};
 use super::plan::{BallotPlan, BrokenDisk};
 use super::search::panic_message;
 use super::{Finding, Lost, Space};
@@ -51,25 +54,38 @@ const BLOCKS: usize = HOSTS + 1;
 const REFEREE: usize = PARTS - 1;
 /// More rounds of renaming than any state needs.
 const ROUNDS: usize = 8;
-/// Bytes that an engine has on the heap, about: a lockspace, an acquire, their names.
-const HEAP: usize = 2048;
+/// Bytes that an engine has on the heap for itself, about: an acquire, its leader, what is in flight.
+const HEAP: usize = 768;
 /// Nothing: the part of a host that does not exist.
 const NOBODY: u32 = u32::MAX;
+/// The effects of a step of which nothing is to be judged.
+const NO_EFFECTS: u16 = 0;
+/// More than there are renamings.
+const CANONICAL: u32 = u32::MAX - u8::MAX as u32;
 /// The place of no sector.
 const NOWHERE: u8 = u8::MAX;
 
-/// A state: ids of its parts, and a fingerprint of what they stand for.
+/// A state: ids of its parts, and the sum of the hashes of what they stand for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Row {
-    fingerprint: u64,
+    sum: u64,
     parts: [u32; PARTS],
     /// In how many ways its gaps may have to be stretched.
     stretches: u8,
 }
 
+impl Row {
+    /// No state: what all others differ from in everything.
+    const NOTHING: Row = Row { sum: 0, parts: [NOBODY; PARTS], stretches: 1 };
+
+    fn fingerprint(&self) -> u64 {
+        mix(self.sum).max(1)
+    }
+}
+
 impl Hash for Row {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.fingerprint);
+        state.write_u64(self.fingerprint());
     }
 }
 
@@ -120,108 +136,6 @@ enum Kind {
     Rejoin,
 }
 
-/// A host, and what is worked out of it once.
-#[derive(Clone, Debug)]
-struct HostPart {
-    me: u8,
-    host: Box<BallotHost>,
-    sets: Sets,
-    offers: Box<[Offer]>,
-    /// The look that has not sampled the leader yet.
-    looks: Option<u8>,
-    /// A late write is under way.
-    late: bool,
-    /// Its client uses the resource.
-    holds: bool,
-    /// Its generation, and whether it is up.
-    life: u32,
-}
-
-/// What may happen to a host, as far as it depends on the host alone.
-#[derive(Clone, Copy, Debug)]
-struct Offer {
-    kind: Kind,
-    looks: Looks,
-    lands_leader: bool,
-}
-
-/// What a step of a host looks at besides the host.
-#[derive(Clone, Copy, Default, Debug)]
-struct Looks {
-    /// One sector, by its place in a state.
-    sector: Option<u8>,
-    blocks: bool,
-    /// Who is alive.
-    lives: bool,
-    /// The delta lease of this host.
-    delta: Option<u8>,
-}
-
-#[derive(Clone, Debug)]
-struct SectorPart {
-    position: Position,
-    sector: Sector,
-    /// Of a damaged block, version and ballot number of the block that was there: its host goes on from there.
-    was: HostBlock,
-    sets: Sets,
-}
-
-#[derive(Clone, Debug)]
-struct RefereePart {
-    referee: Referee,
-    sets: Sets,
-}
-
-macro_rules! part {
-    ($part:ident: $($field:ident),*) => {
-        impl PartialEq for $part {
-            fn eq(&self, other: &$part) -> bool {
-                $( self.$field == other.$field )&&*
-            }
-        }
-        impl Eq for $part {}
-        impl Hash for $part {
-            fn hash<H: Hasher>(&self, state: &mut H) {
-                $( self.$field.hash(state); )*
-            }
-        }
-    };
-}
-part!(HostPart: me, host);
-part!(SectorPart: position, sector, was);
-part!(RefereePart: referee);
-
-/// A step of a host, and all that it looks at besides the host.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct StepKey {
-    host: u32,
-    kind: Kind,
-    looks_at: [u32; BLOCKS + 1],
-}
-
-/// What came of it. Kept small: there are many.
-#[derive(Clone, Copy, Default, Debug)]
-struct Stepped {
-    /// The host as it is now; if the engine panicked, what it said.
-    host: u32,
-    effects: u32,
-    /// A sector that was written,
-    sector: u32,
-    /// and its place in a state, or [`NOWHERE`].
-    place: u8,
-    /// Something was chosen or granted.
-    to_judge: bool,
-    panicked: bool,
-}
-
-/// How a state with certain numbers becomes canonical.
-#[derive(Clone, Copy, Default, Debug)]
-struct Canon {
-    /// [`NOBODY`]: it is.
-    renaming: u32,
-    stretches: u8,
-}
-
 /// One world without time.
 pub struct Ballots {
     ground: Ground,
@@ -232,7 +146,7 @@ pub struct Ballots {
     effects: Interner<Effects>,
     renamings: Interner<Renaming>,
     steps: Memo<StepKey, Stepped>,
-    canons: Memo<Sets, Canon>,
+    canons: Memo<Sets, u32>,
     verdicts: Memo<(u32, u32, Kind, u32), u32>,
     renamed: Memo<(u8, u32, u32), u32>,
     panics: Interner<String>,
@@ -274,13 +188,15 @@ impl Ballots {
             flags_outlive: any(&|profile| profile.regressed_leader == RegressedLeader::Believed),
             setup,
         };
+        let effects = Interner::new();
+        assert_eq!(effects.id(Effects::default()), u32::from(NO_EFFECTS), "they come first");
         Ok(Ballots {
             ground,
             plan,
             hosts: Interner::new(),
             sectors: Interner::new(),
             referees: Interner::new(),
-            effects: Interner::new(),
+            effects,
             renamings: Interner::new(),
             steps: Memo::new(),
             canons: Memo::new(),
@@ -303,7 +219,9 @@ impl Ballots {
         )
     }
 
-    fn host_part(&self, me: u8, host: BallotHost) -> u32 {
+    fn host_part(&self, me: u8, mut host: BallotHost) -> u32 {
+        host.flights.shrink_to_fit();
+        host.wakes.shrink_to_fit();
         let offer = |kind| Offer { kind, looks: self.looks(&host, kind), lands_leader: host.lands_leader(kind) };
         let offers = self.kinds(&host).into_iter().map(offer).collect();
         let late = host.late_write().is_some();
@@ -413,11 +331,12 @@ impl Ballots {
         sets
     }
 
-    fn rename(&self, parts: &mut [u32; PARTS], id: u32) {
+    fn rename(&self, parts: &mut [u32; PARTS], id: u32, room: &mut Room) {
         let renaming = self.renamings.get(id);
         let ground = &self.ground;
         for place in (0..self.here()).chain(LEADER..=LEADER + self.here()).chain([REFEREE]) {
-            parts[place] = self.renamed.get_or((place as u8, parts[place], id), |(_, part, _)| match place {
+            let key = (place as u8, parts[place], id);
+            parts[place] = self.renamed.get_or_lately(&mut room.renamed, key, |(_, part, _)| match place {
                 REFEREE => {
                     let mut referee = self.referees.get(*part).referee.clone();
                     renaming.referee(&mut referee, ground);
@@ -426,6 +345,7 @@ impl Ballots {
                 0..HOSTS => {
                     let mut host = self.hosts.get(*part).host.as_ref().clone();
                     renaming.host(&mut host, ground, place as u8);
+                    host.share_with(&self.hosts.get(*part).host);
                     self.host_part(place as u8, host)
                 }
                 _ => {
@@ -439,36 +359,49 @@ impl Ballots {
 
     /// The state that these parts are, made canonical.
     fn row(&self, parts: [u32; PARTS]) -> Row {
-        self.row_of(parts, self.sets(&parts))
+        self.row_of(parts, self.sets(&parts), &Row::NOTHING, &mut Room::nothing())
     }
 
-    /// The same, their numbers being known.
-    fn row_of(&self, mut parts: [u32; PARTS], mut sets: Sets) -> Row {
+    /// The same, their numbers being known, and a state `before` that differs from it in little.
+    fn row_of(&self, mut parts: [u32; PARTS], mut sets: Sets, before: &Row, room: &mut Room) -> Row {
         // What is forgotten in one round may make room for the next.
         for _ in 0..ROUNDS {
-            let canon = self.canon(sets);
-            if canon.renaming == NOBODY {
-                return Row { stretches: canon.stretches, ..self.as_it_is(parts) };
+            let canon = self.canon(sets, room);
+            if canon >= CANONICAL {
+                return Row { stretches: (canon - CANONICAL) as u8, ..self.as_it_is(parts, before) };
             }
-            self.rename(&mut parts, canon.renaming);
+            self.rename(&mut parts, canon, room);
             sets = self.sets(&parts);
         }
         unreachable!("each round forgets something, and there is little to forget")
     }
 
-    fn canon(&self, sets: Sets) -> Canon {
-        self.canons.get_or(sets, |sets| match sets.canonical(&self.ground) {
-            true => Canon { renaming: NOBODY, stretches: sets.stretches(&self.ground) },
-            false => Canon { renaming: self.renamings.id(sets.renaming(&self.ground)), stretches: 0 },
+    /// The renaming that makes a state with these numbers canonical; or, from [`CANONICAL`] on, that it is, and in how many
+    /// ways its gaps may have to be stretched.
+    fn canon(&self, sets: Sets, room: &mut Room) -> u32 {
+        self.canons.get_or_lately(&mut room.canons, sets, |sets| match sets.canonical(&self.ground) {
+            true => CANONICAL + u32::from(sets.stretches(&self.ground)),
+            false => self.renamings.id(sets.renaming(&self.ground)),
         })
     }
 
-    fn as_it_is(&self, parts: [u32; PARTS]) -> Row {
-        // Hosts and sectors have their place in their content.
-        let hosts = parts[..self.here()].iter().map(|part| self.hosts.hash(*part));
-        let sectors = parts[LEADER..=LEADER + self.here()].iter().map(|part| self.sectors.hash(*part));
-        let sum = hosts.chain(sectors).fold(self.referees.hash(parts[REFEREE]), u64::wrapping_add);
-        Row { fingerprint: mix(sum).max(1), parts, stretches: 1 }
+    /// The state that these parts are, where that of a state which differs from it in little is known.
+    fn as_it_is(&self, parts: [u32; PARTS], before: &Row) -> Row {
+        let changed = (0..PARTS).filter(|place| parts[*place] != before.parts[*place]);
+        let sum = changed.fold(before.sum, |sum, place| {
+            sum.wrapping_add(self.hash(place, parts[place])).wrapping_sub(self.hash(place, before.parts[place]))
+        });
+        Row { sum, parts, stretches: 1 }
+    }
+
+    /// The hash of a part. Hosts and sectors have their place in their content.
+    fn hash(&self, place: usize, part: u32) -> u64 {
+        match place {
+            _ if part == NOBODY => 0,
+            REFEREE => self.referees.hash(part),
+            0..HOSTS => self.hosts.hash(part),
+            _ => self.sectors.hash(part),
+        }
     }
 
     /// What a step of a host looks at besides the host.
@@ -509,9 +442,9 @@ impl Ballots {
         looks_at
     }
 
-    fn stepped(&self, parts: &[u32; PARTS], host: u8, kind: Kind, looks: Looks) -> Stepped {
+    fn stepped(&self, parts: &[u32; PARTS], host: u8, kind: Kind, looks: Looks, room: &mut Room) -> Stepped {
         let key = StepKey { host: parts[usize::from(host)], kind, looks_at: self.looks_at(parts, looks) };
-        self.steps.get_or(key, |key| self.step(key))
+        self.steps.get_or_lately(&mut room.steps, key, |key| self.step(key))
     }
 
     /// Works out a step.
@@ -534,9 +467,9 @@ impl Ballots {
         });
         // What was only to be noted is not to be judged.
         effects.events.clear();
-        let to_judge = !effects.chosen.is_empty() || effects.granted.is_some();
-        let (host, effects) = (self.host_part(part.me, host), self.effects.id(effects));
-        Stepped { host, effects, sector, place, to_judge, panicked: false }
+        host.share_with(&part.host);
+        let effects = u16::try_from(self.effects.id(effects)).expect("few things can be chosen and granted");
+        Stepped { host: self.host_part(part.me, host), sector, place, panicked: false, effects }
     }
 
     /// Carries a step out. Returns what it wrote.
@@ -631,7 +564,7 @@ impl Ballots {
                     Target::Sector(_) if before == 0 => sampled.push(sector(key.looks_at[0])),
                     Target::Delta(other) if before == 0 => {
                         let lease = self.ground.record(*other, Generation(u64::from(key.looks_at[0])));
-                        sampled.push(Sector::Delta { lease, bitmap: lease_core::format::Bitmap::EMPTY });
+                        sampled.push(Sector::Delta { lease, bitmap: Box::new(lease_core::format::Bitmap::EMPTY) });
                     }
                     _ => {}
                 }
@@ -665,7 +598,12 @@ impl Ballots {
 
     /// What may happen in a state, the parts that come of it, before numbers are renamed, and their numbers. Where gaps are
     /// stretched first these are left out.
-    fn each_step(&self, state: &Row, each: &mut impl FnMut(Move, Option<([u32; PARTS], Sets)>)) {
+    fn each_step(
+        &self,
+        state: &Row,
+        room: &mut Room,
+        each: &mut impl FnMut(Move, Option<([u32; PARTS], Sets)>, &mut Room),
+    ) {
         let parts = &state.parts;
         let referee = &self.referees.get(parts[REFEREE]).referee;
         if referee.broken.is_some() {
@@ -684,16 +622,16 @@ impl Ballots {
         let known = (state.stretches > 1).then(|| self.sets(parts));
         for (me, part) in self.hosts_of(parts).enumerate() {
             for offer in part.offers.iter().filter(|offer| !spent(offer.kind)) {
-                let stepped = self.stepped(parts, part.me, offer.kind, offer.looks);
+                let stepped = self.stepped(parts, part.me, offer.kind, offer.looks, room);
                 let overtaken = if offer.lands_leader { lookers & !(1 << me) } else { 0 };
                 for sampled_before in subsets(overtaken) {
                     let step = |stretch| Move { host: me as u8, kind: offer.kind, stretch, sampled_before };
-                    let after = self.after(*parts, step(0), &stepped);
+                    let after = self.after(*parts, step(0), &stepped, room);
                     let sets = self.sets(&after);
-                    each(step(0), Some((after, sets)));
+                    each(step(0), Some((after, sets)), room);
                     // How wide a gap is makes a difference only to what is put into it.
                     if known.is_some_and(|known| sets.has_new_numbers(known)) {
-                        (1..state.stretches).for_each(|stretch| each(step(stretch), None));
+                        (1..state.stretches).for_each(|stretch| each(step(stretch), None, room));
                     }
                 }
             }
@@ -701,11 +639,11 @@ impl Ballots {
     }
 
     /// The parts of a state after a step, which stretches nothing.
-    fn after(&self, mut parts: [u32; PARTS], action: Move, stepped: &Stepped) -> [u32; PARTS] {
+    fn after(&self, mut parts: [u32; PARTS], action: Move, stepped: &Stepped, room: &mut Room) -> [u32; PARTS] {
         for other in (0..self.here()).filter(|other| action.sampled_before >> other & 1 == 1) {
             let part = self.hosts.get(parts[other]);
             let kind = Kind::Sample(part.looks.expect("it was found looking"));
-            parts[other] = self.stepped(&parts, other as u8, kind, self.looks(&part.host, kind)).host;
+            parts[other] = self.stepped(&parts, other as u8, kind, self.looks(&part.host, kind), room).host;
         }
         if stepped.panicked {
             let what = self.panics.get(stepped.host).clone();
@@ -741,6 +679,19 @@ impl Ballots {
         parts[REFEREE] = self.referee_part(referee);
     }
 
+    /// The state that comes of a move.
+    fn next_in(&self, state: &Row, action: Move, room: &mut Room) -> Row {
+        let mut parts = state.parts;
+        if action.stretch != 0 {
+            let stretching = self.sets(&parts).stretching(&self.ground, action.stretch);
+            self.rename(&mut parts, self.renamings.id(stretching), room);
+        }
+        let looks = self.looks(&self.hosts.get(parts[usize::from(action.host)]).host, action.kind);
+        let stepped = self.stepped(&parts, action.host, action.kind, looks, room);
+        let parts = self.after(parts, action, &stepped, room);
+        self.row_of(parts, self.sets(&parts), state, room)
+    }
+
     fn broken(&self, row: &Row) -> Option<&Broken> {
         self.referees.get(row.parts[REFEREE]).referee.broken.as_ref()
     }
@@ -770,6 +721,7 @@ fn torn() -> Sector {
 impl Space for Ballots {
     type State = Row;
     type Action = Move;
+    type Room = Room;
 
     fn initial(&self) -> Vec<Row> {
         let mut parts = [NOBODY; PARTS];
@@ -793,32 +745,29 @@ impl Space for Ballots {
     }
 
     fn actions(&self, state: &Row, actions: &mut Vec<Move>) {
-        self.each_step(state, &mut |action, _| actions.push(action));
+        self.each_step(state, &mut Room::nothing(), &mut |action, _, _| actions.push(action));
     }
 
     fn next(&self, state: &Row, action: Move) -> Option<Row> {
-        let mut parts = state.parts;
-        if action.stretch != 0 {
-            let stretching = self.sets(&parts).stretching(&self.ground, action.stretch);
-            self.rename(&mut parts, self.renamings.id(stretching));
-        }
-        let looks = self.looks(&self.hosts.get(parts[usize::from(action.host)]).host, action.kind);
-        let stepped = self.stepped(&parts, action.host, action.kind, looks);
-        Some(self.row(self.after(parts, action, &stepped)))
+        Some(self.next_in(state, action, &mut Room::nothing()))
     }
 
-    fn each_next(&self, state: &Row, _: &mut Vec<Move>, each: &mut impl FnMut(Move, Option<Row>)) {
-        self.each_step(state, &mut |action, after| {
+    fn room(&self) -> Room {
+        Room { steps: Lately::with_bits(11), canons: Lately::with_bits(12), renamed: Lately::with_bits(11) }
+    }
+
+    fn each_next(&self, state: &Row, room: &mut Room, each: &mut impl FnMut(Move, Option<Row>)) {
+        self.each_step(state, room, &mut |action, after, room| {
             let next = match after {
-                Some((parts, sets)) => Some(self.row_of(parts, sets)),
-                None => self.next(state, action),
+                Some((parts, sets)) => self.row_of(parts, sets, state, room),
+                None => self.next_in(state, action, room),
             };
-            each(action, next);
+            each(action, Some(next));
         });
     }
 
     fn fingerprint(&self, state: &Row) -> u64 {
-        state.fingerprint
+        state.fingerprint()
     }
 
     fn finding(&self, state: &Row) -> Option<Finding> {

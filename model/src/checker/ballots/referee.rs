@@ -6,7 +6,7 @@
 
 use super::canon::{Broken, Referee};
 use super::host::Effects;
-use super::{BLOCKS, Ballots, Kind, LEADER, Move, PARTS, REFEREE, Stepped};
+use super::{BLOCKS, Ballots, Kind, LEADER, Move, NO_EFFECTS, PARTS, REFEREE, Stepped};
 use crate::history::Property;
 use lease_core::format::Sector;
 use lease_core::numbers::Lver;
@@ -81,17 +81,17 @@ impl Ballots {
     /// Judges what a step did, and what it cost.
     pub(super) fn judge(&self, parts: &mut [u32; PARTS], stepped: &Stepped, action: Move) {
         let spends = matches!(action.kind, Kind::Crash | Kind::CrashWithGhost(_) | Kind::TimeOut(_));
-        if !spends && !stepped.to_judge {
+        if !spends && stepped.effects == NO_EFFECTS {
             return;
         }
-        let seen = self.effects.get(stepped.effects);
+        let seen = self.effects.get(stepped.effects.into());
         let me = usize::from(action.host);
         // Everything else that the verdict hangs on: who uses the resource, and whether the disk bears the grant out.
         let aside = match seen.granted {
             Some(lver) => u32::from(self.others_hold(parts, me)) | u32::from(self.stands(parts, me, lver)) << 8,
             None => 1 << 8,
         };
-        let key = (parts[REFEREE], stepped.effects, spent(action.kind), aside | (me as u32) << 16);
+        let key = (parts[REFEREE], u32::from(stepped.effects), spent(action.kind), aside | (me as u32) << 16);
         parts[REFEREE] = self.verdicts.get_or(key, |_| {
             let mut referee = self.referees.get(parts[REFEREE]).referee.clone();
             self.judge_effects(&mut referee, seen, me, aside);

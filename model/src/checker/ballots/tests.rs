@@ -2,7 +2,7 @@
 
 use super::canon::{HOSTS, Renaming};
 use super::host::{NOON, Position};
-use super::{BLOCKS, Ballots, HostPart, Kind, LEADER, Move, PARTS, REFEREE, Row};
+use super::{BLOCKS, Ballots, HostPart, Kind, LEADER, Move, PARTS, REFEREE, Room, Row};
 use crate::checker::plan::{BallotPlan, Reductions};
 use crate::checker::search::{Options, Order, Outcome, explore, stuck};
 use crate::checker::{Finding, Space};
@@ -145,8 +145,9 @@ impl Ballots {
     /// A step as it is, its numbers left alone.
     fn raw_step(&self, row: &Row, action: Move) -> Row {
         let looks = self.looks(&self.hosts.get(row.parts[usize::from(action.host)]).host, action.kind);
-        let stepped = self.stepped(&row.parts, action.host, action.kind, looks);
-        self.as_it_is(self.after(row.parts, action, &stepped))
+        let room = &mut Room::nothing();
+        let stepped = self.stepped(&row.parts, action.host, action.kind, looks, room);
+        self.as_it_is(self.after(row.parts, action, &stepped, room), row)
     }
 
     /// What may happen, gaps being what they are.
@@ -190,7 +191,7 @@ impl Ballots {
         let mut parts = canonical.parts;
         let renaming = Renaming::spreading(self.sets(&parts), &self.ground, &mut |end| dice.below(end));
         let floor = renaming.new_floor();
-        self.rename(&mut parts, self.renamings.id(renaming));
+        self.rename(&mut parts, self.renamings.id(renaming), &mut Room::nothing());
         for host in 0..self.here() {
             let part = self.sectors.get(parts[BLOCKS + host]);
             let block = match part.sector {
@@ -213,7 +214,7 @@ impl Ballots {
             }
         }
         self.spread_leader(&mut parts, dice);
-        self.as_it_is(parts)
+        self.as_it_is(parts, canonical)
     }
 
     /// The version in the block of a host on disk, if blocks grow; 0: none.

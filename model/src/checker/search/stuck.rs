@@ -83,7 +83,7 @@ const BEGINNING: u32 = u32::MAX;
 /// All states by number, and the transitions that matter.
 struct Map<'a, S: Space> {
     space: &'a S,
-    table: Table<u64>,
+    table: Table<u32>,
     ways: Vec<Way>,
     origins: Vec<Origin>,
     /// For each state in order: how many transitions, and where each leads, relative to the state. States that are
@@ -119,7 +119,7 @@ impl<'a, S: Space> Map<'a, S> {
         let most = options.max_states.unwrap_or(u64::MAX).min(u64::from(BEGINNING));
         let mut generated = self.ways.len() as u64;
         let mut number = 0;
-        let mut actions = Vec::new();
+        let mut room = self.space.room();
         let mut targets = Vec::new();
         loop {
             let level = found.take_all().collect::<Vec<_>>();
@@ -144,7 +144,7 @@ impl<'a, S: Space> Map<'a, S> {
                             progress(&Progress { unique, generated, bytes });
                         }
                     }
-                    generated += self.expand(number, state, &mut found, &mut actions, &mut targets);
+                    generated += self.expand(number, state, &mut found, &mut room, &mut targets);
                     number += 1;
                 }
                 found.recycle(block);
@@ -158,7 +158,7 @@ impl<'a, S: Space> Map<'a, S> {
         number: usize,
         state: &S::State,
         found: &mut Stack<'_, S::State>,
-        actions: &mut Vec<S::Action>,
+        room: &mut S::Room,
         targets: &mut Vec<u32>,
     ) -> u64 {
         targets.clear();
@@ -171,7 +171,7 @@ impl<'a, S: Space> Map<'a, S> {
             let owners = self.space.owners(state);
             let mut place = 0;
             let space = self.space;
-            space.each_next(state, actions, &mut |action, next| {
+            space.each_next(state, room, &mut |action, next| {
                 let origin = Origin { state: number as u32, action: place };
                 place += 1;
                 let Some(next) = next else { return };
@@ -199,14 +199,14 @@ impl<'a, S: Space> Map<'a, S> {
 
     /// The number of a state. All states are looked into in the order of their numbers, those with a finding too.
     fn reach(&mut self, state: S::State, origin: Origin, found: &mut Stack<'_, S::State>) -> u32 {
-        let fresh = self.ways.len() as u64 + 1;
+        let fresh = self.ways.len() as u32;
         if let Some(known) = self.table.insert_or(self.space.fingerprint(&state), || fresh, |known| *known) {
-            return (known - 1) as u32;
+            return known;
         }
         self.ways.push(if self.space.finding(&state).is_some() { Way::Ended } else { Way::Unknown });
         self.origins.push(origin);
         found.push(state);
-        (fresh - 1) as u32
+        fresh
     }
 
     /// Marks what leads to a grant, until nothing changes.

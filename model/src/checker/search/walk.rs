@@ -67,7 +67,8 @@ struct Search<'a, S: Space> {
     options: &'a Options,
     progress: &'a (dyn Fn(&Progress) + Sync),
     stop: &'a AtomicBool,
-    table: Table<u64>,
+    /// The states that were seen, and the [`half`] of where each was first reached from.
+    table: Table<u32>,
     gauge: Gauge,
     /// A little behind: each thread adds what it counted once in a stride.
     unique: AtomicU64,
@@ -188,27 +189,74 @@ impl<'a, S: Space> Search<'a, S> {
 
     /// The way to a state: backwards from fingerprint to fingerprint, then forwards through those states.
     fn path_to(&self, fingerprint: u64) -> Option<Path<S>> {
-        let mut ahead = vec![fingerprint];
-        let mut origin = self.table.get(fingerprint)?;
-        while origin != 0 {
-            ahead.push(origin);
-            origin = self.table.get(origin)?;
+        let mut ways = self.ways_to(fingerprint)?;
+        self.space.initial().into_iter().find_map(|start| {
+            ways.remove(&self.space.fingerprint(&start)).filter(|origin| *origin == BEGINNING)?;
+            Some(Path { start, actions: self.along(start, fingerprint, &mut ways)? })
+        })
+    }
+
+    /// The states on the way to a state, each with its origin. An origin is half a fingerprint, so now and then a state
+    /// that has nothing to do with it is among them, and all that lies on the way there.
+    fn ways_to(&self, fingerprint: u64) -> Option<BTreeMap<u64, u32>> {
+        let mut ways = BTreeMap::new();
+        let mut open = vec![fingerprint];
+        while let Some(at) = open.pop() {
+            let origin = self.table.get(at)?;
+            if ways.insert(at, origin).is_none() && origin != BEGINNING {
+                open.extend(self.table.beginning_with(origin));
+                // See `half`.
+                open.extend((origin == 1).then(|| self.table.beginning_with(0)).into_iter().flatten());
+            }
         }
-        let first = ahead.pop()?;
-        let start = self.space.initial().into_iter().find(|state| self.space.fingerprint(state) == first)?;
-        let mut path = Path { start, actions: Vec::new() };
-        let mut state = start;
+        Some(ways)
+    }
+
+    /// The actions from one state to another, through states of `ways` alone. What was tried is taken out of them.
+    fn along(&self, start: S::State, wanted: u64, ways: &mut BTreeMap<u64, u32>) -> Option<Vec<S::Action>> {
+        let mut path = Vec::new();
+        // By step of the path: what else may have been the next one.
+        let mut others: Vec<Vec<(S::Action, S::State)>> = Vec::new();
         let mut actions = Vec::new();
-        while let Some(wanted) = ahead.pop() {
+        let mut state = start;
+        loop {
+            let here = self.space.fingerprint(&state);
+            if here == wanted {
+                return Some(path);
+            }
             actions.clear();
             self.space.actions(&state, &mut actions);
+            let from_here = |next: &S::State| ways.get(&self.space.fingerprint(next)) == Some(&half(here));
             let steps = actions.iter().filter_map(|action| Some((*action, self.space.next(&state, *action)?)));
-            let (action, next) = steps.into_iter().find(|(_, next)| self.space.fingerprint(next) == wanted)?;
-            path.actions.push(action);
-            state = next;
+            others.push(steps.filter(|(_, next)| from_here(next)).collect());
+            // The first that was not tried yet, of the last step at which there is one.
+            loop {
+                let last = others.last_mut()?;
+                if last.is_empty() {
+                    others.pop();
+                    continue;
+                }
+                let (action, next) = last.remove(0);
+                if last.is_empty() {
+                    *last = Vec::new();
+                }
+                if ways.remove(&self.space.fingerprint(&next)).is_some() {
+                    path.truncate(others.len() - 1);
+                    path.push(action);
+                    state = next;
+                    break;
+                }
+            }
         }
-        Some(path)
     }
+}
+
+/// The origin of an initial state.
+const BEGINNING: u32 = 0;
+
+/// What a state is remembered by as an origin: half of its fingerprint. 0 and 1 are one and the same.
+fn half(fingerprint: u64) -> u32 {
+    ((fingerprint >> 32) as u32).max(1)
 }
 
 /// What a thread counted.
@@ -251,7 +299,8 @@ struct Worker<'s, 'a, S: Space> {
     expanded: u64,
     /// The state being looked into, for the message when the space panics.
     at: u64,
-    actions: Vec<S::Action>,
+    /// Nothing only while a state is expanded.
+    room: Option<S::Room>,
 }
 
 impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
@@ -263,7 +312,7 @@ impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
             told: (0, 0),
             expanded: 0,
             at: 0,
-            actions: Vec::new(),
+            room: Some(search.space.room()),
         }
     }
 
@@ -278,7 +327,7 @@ impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
 
     fn begin(&mut self) {
         for state in self.search.space.initial() {
-            self.reach(state, 0);
+            self.reach(state, BEGINNING);
         }
     }
 
@@ -318,12 +367,12 @@ impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
     /// Takes every action of a state.
     fn expand(&mut self, seen: &Seen<S>) {
         self.at = seen.fingerprint;
-        let mut actions = std::mem::take(&mut self.actions);
-        self.search.space.each_next(&seen.state, &mut actions, &mut |_, next| match next {
-            Some(next) => self.reach(next, seen.fingerprint),
+        let Some(mut room) = self.room.take() else { return };
+        self.search.space.each_next(&seen.state, &mut room, &mut |_, next| match next {
+            Some(next) => self.reach(next, half(seen.fingerprint)),
             None => self.tally.disabled += 1,
         });
-        self.actions = actions;
+        self.room = Some(room);
         self.expanded += 1;
         if self.expanded.is_multiple_of(STRIDE) {
             self.look_up();
@@ -332,7 +381,7 @@ impl<'s, 'a, S: Space> Worker<'s, 'a, S> {
 
     /// A state was reached: for the first time, or again.
     #[inline]
-    fn reach(&mut self, state: S::State, origin: u64) {
+    fn reach(&mut self, state: S::State, origin: u32) {
         let space = self.search.space;
         self.tally.generated += 1;
         let fingerprint = space.fingerprint(&state);

@@ -48,7 +48,7 @@ impl Layout {
         assert!(slots.len() <= SLOTS, "a world of these has at most {SLOTS} host ids");
         assert_eq!(setup.disks[0].sector_size, unit, "the disk has the sectors of its areas");
         let fresh = DeltaLease::fresh(space.geometry, space.name, space.io_timeout);
-        let lease = Sector::Delta { lease: fresh.clone(), bitmap: lease_core::format::Bitmap::EMPTY };
+        let lease = Sector::Delta { lease: fresh.clone(), bitmap: Box::new(lease_core::format::Bitmap::EMPTY) };
         let area = with_resource.then(|| &setup.resources[0]);
         let leader = area.map_or(Sector::Zero, |area| {
             let runs = init::resource(area.geometry, space.name, area.name, area.num_hosts);

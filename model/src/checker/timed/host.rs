@@ -75,7 +75,6 @@ pub(super) struct Io {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a host has one or two of these, and hosts are interned")]
 pub(super) enum IoKind {
     Read {
         offset: u64,

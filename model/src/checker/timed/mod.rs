@@ -46,7 +46,7 @@ use self::setting::{HOSTS, Setting};
 use super::intern::{Interner, Memo};
 use super::plan::TimedPlan;
 use super::search;
-use super::{Bound, Finding, Lost, Space};
+use super::{Bound, Finding, Lost, Space, one_by_one};
 use crate::happening::Sink;
 use crate::history::Property;
 use crate::setup::Setup;
@@ -542,6 +542,7 @@ impl Timed {
 impl Space for Timed {
     type State = State;
     type Action = Action;
+    type Room = Vec<Action>;
 
     fn initial(&self) -> Vec<State> {
         self.start.clone()
@@ -571,6 +572,14 @@ impl Space for Timed {
             }
         }
         Some(next)
+    }
+
+    fn room(&self) -> Vec<Action> {
+        Vec::new()
+    }
+
+    fn each_next(&self, state: &State, room: &mut Vec<Action>, each: &mut impl FnMut(Action, Option<State>)) {
+        one_by_one(self, state, room, each);
     }
 
     fn fingerprint(&self, state: &State) -> u64 {

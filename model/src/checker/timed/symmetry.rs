@@ -128,16 +128,16 @@ fn moment(setting: &Setting, value: u64, exchange: &Exchange) -> u64 {
 
 /// Tables of hosts are ordered by host id; after an exchange they have to be again.
 fn sorted_hosts(text: &str) -> String {
-    const TABLE: &str = "hosts: {HostId(";
+    const TABLE: &str = "values: [(HostId(";
     let Some(at) = text.find(TABLE) else { return text.to_string() };
-    let (before, rest) = text.split_at(at + "hosts: {".len());
+    let (before, rest) = text.split_at(at + "values: [".len());
     let mut depth = 0;
     let end = rest.find(|char: char| {
-        depth += i32::from(char == '{') - i32::from(char == '}');
+        depth += i32::from(char == '[') - i32::from(char == ']');
         depth < 0
     });
     let (table, after) = rest.split_at(end.expect("brackets of a text come in pairs"));
-    let mut entries: Vec<&str> = table.split_inclusive("}, ").map(|entry| entry.trim_end_matches(", ")).collect();
+    let mut entries: Vec<&str> = table.split_inclusive("}), ").map(|entry| entry.trim_end_matches(", ")).collect();
     entries.sort_unstable();
     format!("{before}{}{after}", entries.join(", "))
 }
