@@ -1,7 +1,7 @@
 //! Small worlds, decided; and the proofs that a canonical state stands for what it was made from.
 
 use super::canon::{HOSTS, Renaming};
-use super::host::{NOON, Position};
+use super::host::{FlightOp, NOON, Position, Target};
 use super::{BLOCKS, Ballots, HostPart, Kind, LEADER, Move, PARTS, REFEREE, Room, Row};
 use crate::checker::plan::{BallotPlan, Reductions};
 use crate::checker::search::{Options, Order, Outcome, explore, stuck};
@@ -349,9 +349,22 @@ fn compare_with_the_world(hosts: u8, plan: BallotPlan, seed: u64, far: usize) ->
     let start = space.initial()[0];
     let (mut row, mut path) = (start, Vec::new());
     for _ in 0..far {
-        // A ghost lives too short for the death of its host, and a step that stretches made-up gaps is made up.
+        // A ghost lives too short for the death of its host, a look at an owner too short for any death or join, and a
+        // step that stretches made-up gaps is made up.
+        let looks_at_owner = space
+            .hosts_of(&row.parts)
+            .any(|part| part.host.flights.iter().any(|it| matches!(it.op, FlightOp::Read(Target::Delta(_), _))));
+        let takes_long = |it: &&Move| match it.kind {
+            Kind::CrashWithGhost(_) => true,
+            Kind::Rejoin => looks_at_owner,
+            Kind::Io(index) => {
+                let flight = &space.hosts.get(row.parts[usize::from(it.host)]).host.flights[usize::from(index)];
+                looks_at_owner && matches!(flight.op, FlightOp::Read(Target::Area, _))
+            }
+            _ => false,
+        };
         let actions = space.raw_actions(&row);
-        let actions = actions.iter().filter(|it| !matches!(it.kind, Kind::CrashWithGhost(_))).collect::<Vec<_>>();
+        let actions = actions.iter().filter(|it| !takes_long(it)).collect::<Vec<_>>();
         let Some(action) = actions.get(dice.below(actions.len().max(1))) else { break };
         path.push(**action);
         row = space.next(&row, **action).expect("it may happen");
