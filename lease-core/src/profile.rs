@@ -549,6 +549,18 @@ impl Profile {
             false
         }
     }
+
+    /// Whether any mistake was put in. Never, without the feature `mutants`.
+    pub const fn is_mutated(&self) -> bool {
+        #[cfg(feature = "mutants")]
+        {
+            self.mutant.is_some()
+        }
+        #[cfg(not(feature = "mutants"))]
+        {
+            false
+        }
+    }
 }
 
 impl Config {

@@ -5,6 +5,7 @@
 //! [check]
 //! world = "ballots"          # or "host-ids", or "leases": see model::checker
 //! crashes = "unlimited"      # or a number; what is left out is the usual
+//! without = ["memory"]       # reductions to do without; none, if left out
 //! unique = { hardened = 499_429 }
 //! ```
 //!
@@ -81,10 +82,7 @@ impl CheckPlan {
     pub fn without_reductions(&self, names: &[String]) -> Result<CheckPlan, String> {
         use model::checker::plan::Reductions;
         let mut check = self.clone();
-        let reductions = match &mut check.plan {
-            Plan::Ballots(plan) => &mut plan.reductions,
-            Plan::HostIds(plan) | Plan::Leases(plan) => &mut plan.reductions,
-        };
+        let reductions = check.plan.reductions_mut();
         for name in names {
             *reductions = reductions
                 .without(name)

@@ -12,6 +12,16 @@ pub enum Plan {
     Leases(TimedPlan),
 }
 
+impl Plan {
+    /// What makes its space smaller.
+    pub const fn reductions_mut(&mut self) -> &mut Reductions {
+        match self {
+            Plan::Ballots(plan) => &mut plan.reductions,
+            Plan::HostIds(plan) | Plan::Leases(plan) => &mut plan.reductions,
+        }
+    }
+}
+
 /// Worlds without time. `None` stands for "any number".
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BallotPlan {
@@ -95,7 +105,9 @@ pub struct Reductions {
     /// States that differ only in the names of equal hosts are one state. In worlds without time the ballot number
     /// orders the hosts, so nothing is symmetric there.
     pub symmetry: bool,
-    /// What a host with time remembers of others is forgotten where, given the others, it cannot decide anything any more.
+    /// What a host with time remembers of others is forgotten where, given the others, it cannot decide anything any more;
+    /// in worlds without time, what is outrun by a block of a higher version. That relies on how the engine ballots, so
+    /// worlds that are to judge a changed engine go without.
     pub memory: bool,
 }
 

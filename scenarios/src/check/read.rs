@@ -2,7 +2,7 @@
 
 use super::CheckPlan;
 use crate::dice::Range;
-use crate::reader::{BadScenario, Reader};
+use crate::reader::{BadScenario, Found, Reader};
 use crate::scenario::ProfileName;
 use model::checker::plan::{BallotPlan, BrokenDisk, Plan, Reductions, TimedPlan};
 
@@ -42,8 +42,24 @@ impl CheckPlan {
             }
             Ok(counts)
         })?;
+        let plan = match table.texts("without")? {
+            None => plan,
+            Some(names) => without(plan, table, &names)?,
+        };
         Ok(CheckPlan { plan, states, long, tick: tick.map_or(1, |found| found.value), unique })
     }
+}
+
+/// The same without these reductions.
+fn without(mut plan: Plan, table: &Reader<'_>, names: &[Found<String>]) -> Read<Plan> {
+    let reductions = plan.reductions_mut();
+    for name in names {
+        *reductions = reductions.without(&name.value).ok_or_else(|| {
+            let expected = format!("reductions: {}", Reductions::NAMES.join(", "));
+            table.bad(name.at, "without", &expected, &name.value)
+        })?;
+    }
+    Ok(plan)
 }
 
 fn ballots(table: &mut Reader<'_>, beyond: bool) -> Read<BallotPlan> {

@@ -184,7 +184,10 @@ impl Ballots {
             absolute: plan.broken == Some(BrokenDisk::Initialised),
             writes_fail: plan.late_writes != Some(0),
             damage: plan.torn_blocks,
-            blocks_grow: plan.broken.is_none() && plan.reductions.completion && !any(&|profile| !grows(profile)),
+            blocks_grow: plan.broken.is_none()
+                && plan.reductions.completion
+                && plan.reductions.memory
+                && !any(&|profile| !grows(profile)),
             flags_outlive: any(&|profile| profile.regressed_leader == RegressedLeader::Believed),
             setup,
         };
@@ -703,6 +706,7 @@ fn grows(profile: &lease_core::profile::Profile) -> bool {
     profile.regressed_leader == RegressedLeader::Overruled
         && profile.outstanding_write == OutstandingWrite::Awaited
         && profile.retract == Retract::VoteReleased
+        && !profile.is_mutated()
 }
 
 /// All subsets of a set of bits, the empty one first.

@@ -116,7 +116,7 @@ fn reductions_change_no_verdict() {
             (findings(&outcome), outcome.is_complete(), outcome.unique)
         };
         let reduced = of(Reductions::ALL);
-        for name in ["completion", "partial_order"] {
+        for name in ["completion", "partial_order", "memory"] {
             let whole = of(Reductions::ALL.without(name).expect("it is a reduction"));
             assert_eq!((&whole.0, whole.1), (&reduced.0, reduced.1), "{name}");
             assert!(whole.2 >= reduced.2, "{name} makes the world smaller");
