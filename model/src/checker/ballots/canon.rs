@@ -293,11 +293,11 @@ impl Sets {
     /// write failed frees the leader that he wrote for himself.
     fn is_loose(self, slot: u32, ground: &Ground) -> bool {
         let lver = slot & LVER;
-        let own = |(host, up): (usize, &u32)| *up == leaders::life_for_oneself(slot, host);
+        let own = |(host, up): (usize, &u32)| up & leaders::life_for_oneself(slot, host) != 0;
         slot != 0
             && lver < self.outrun(ground)
             && (self.knows | self.ballots) >> lver & 1 == 0
-            && !(ground.writes_fail && self.up.iter().enumerate().any(|(host, up)| *up != 0 && own((host, up))))
+            && !(ground.writes_fail && self.up.iter().enumerate().any(own))
     }
 
     /// The versions of the leaders that somebody compares with, and that may still be read.
