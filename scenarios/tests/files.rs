@@ -76,7 +76,12 @@ fn mistakes_in_a_world_to_be_checked_are_told_like_all_others() {
     check_world(
         "jitter = true",
         "x.toml:8: [check] jitter: expected one of the keys world, acquires, crashes, late_writes, torn_blocks, broken, states, \
-         long, unique, found an unknown key",
+         long, unique, without, found an unknown key",
+    );
+    check_world("without = [\"memory\", \"completion\"]", "read");
+    check_world(
+        "without = [\"memory\", \"time\"]",
+        "x.toml:8: [check] without: expected reductions: completion, partial_order, symmetry, memory, found time",
     );
     check_world(
         "torn_blocks = true",
