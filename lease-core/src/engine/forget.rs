@@ -90,39 +90,24 @@ impl Engine {
     /// The acquires that wait for an owner: host id of the owner, version of the leader that said so, and the stamp that
     /// the owner had at the first look.
     pub fn waits(&self) -> impl Iterator<Item = (HostId, Lver, Stamp)> {
-        self.workers.iter().flatten().filter_map(|command| match command {
-            Command::Acquire(acquire) => acquire.waits(),
-            _ => None,
-        })
+        self.acquires().filter_map(Acquire::waits)
     }
 
     /// Wipes out what an acquire that waits for an owner knows, where the leader is another meanwhile: the next look shows
     /// that, and everything begins anew.
     pub fn forget_waits(&mut self) {
-        for command in self.workers.iter_mut().flatten() {
-            if let Command::Acquire(acquire) = command {
-                acquire.forget_wait();
-            }
-        }
+        self.acquires_mut().for_each(Acquire::forget_wait);
     }
 
     /// Wipes out since when an acquire waits for an owner that has another stamp meanwhile, or that was seen alive: the
     /// next look shows that, whatever else it knows.
     pub fn forget_since_when(&mut self, overtaken: bool) {
-        for command in self.workers.iter_mut().flatten() {
-            if let Command::Acquire(acquire) = command {
-                acquire.forget_since_when(overtaken);
-            }
-        }
+        self.acquires_mut().for_each(|acquire| acquire.forget_since_when(overtaken));
     }
 
     /// Wipes out what waits know of the io_timeout of an owner: for worlds in which all hosts have the same.
     pub fn forget_io_timeouts(&mut self) {
-        for command in self.workers.iter_mut().flatten() {
-            if let Command::Acquire(acquire) = command {
-                acquire.forget_io_timeout();
-            }
-        }
+        self.acquires_mut().for_each(Acquire::forget_io_timeout);
     }
 
     /// Shows the numbers in images of the area that were read and not looked at yet.
@@ -183,24 +168,18 @@ impl Engine {
 
     /// The ballots of the acquires that are under way: version and number. An aborted one goes on with the next number.
     pub fn ballots(&self) -> impl Iterator<Item = (Lver, Mbal)> {
-        self.workers.iter().flatten().filter_map(|command| match command {
-            Command::Acquire(acquire) => acquire.under_way(),
-            _ => None,
-        })
+        self.acquires().filter_map(Acquire::under_way)
     }
 
     /// The versions of the leaders whose owners acquires wait for, or look at.
     pub fn awaited(&self) -> impl Iterator<Item = Lver> {
-        self.workers.iter().flatten().filter_map(|command| match command {
-            Command::Acquire(acquire) => acquire.awaited(),
-            _ => None,
-        })
+        self.acquires().filter_map(Acquire::awaited)
     }
 
     /// The leaders that acquires found and only compare from here on with the leaders that they read. Whoever knows that
     /// such a leader can never be read again may replace it by any other.
     pub fn compared_leaders(&mut self) -> impl Iterator<Item = &mut Leader> {
-        self.acquires().filter_map(Acquire::compared).filter(|found| found.lver != Lver(0))
+        self.acquires_mut().filter_map(Acquire::compared).filter(|found| found.lver != Lver(0))
     }
 
     /// Forgets the ballots of acquires whose leader was forgotten, but for those of versions to `keep`: for worlds in
@@ -208,22 +187,29 @@ impl Engine {
     /// never be read.
     pub fn forget_ballots(&mut self, damage: bool, mut keep: impl FnMut(Lver) -> bool) {
         let profile = self.config.profile;
-        self.acquires().for_each(|acquire| acquire.forget_ballot(&profile, damage, &mut keep));
+        self.acquires_mut().for_each(|acquire| acquire.forget_ballot(&profile, damage, &mut keep));
     }
 
     /// Forgets what acquires found in earlier looks, while they look anew: for worlds in which a look does not fail, but
     /// for `damage` if there may be any.
     pub fn forget_earlier_looks(&mut self, damage: bool) {
         let profile = self.config.profile;
-        self.acquires().for_each(|acquire| acquire.forget_earlier_look(&profile, damage));
+        self.acquires_mut().for_each(|acquire| acquire.forget_earlier_look(&profile, damage));
     }
 
     /// Forgets what acquires ballot for, unless they have won, and the leaders that they only compare with others.
     pub fn forget_undecided(&mut self) {
-        self.acquires().for_each(Acquire::forget_undecided);
+        self.acquires_mut().for_each(Acquire::forget_undecided);
     }
 
-    fn acquires(&mut self) -> impl Iterator<Item = &mut Acquire> {
+    fn acquires(&self) -> impl Iterator<Item = &Acquire> {
+        self.workers.iter().flatten().filter_map(|command| match command {
+            Command::Acquire(acquire) => Some(&**acquire),
+            _ => None,
+        })
+    }
+
+    fn acquires_mut(&mut self) -> impl Iterator<Item = &mut Acquire> {
         self.workers.iter_mut().flatten().filter_map(|command| match command {
             Command::Acquire(acquire) => Some(&mut **acquire),
             _ => None,
@@ -262,7 +248,7 @@ impl Engine {
 
     /// Whether a client's command waits for something: an I/O, an owner that may be dead, a back-off.
     pub fn is_acquiring(&self) -> bool {
-        self.workers.iter().flatten().any(|command| matches!(command, Command::Acquire(_)))
+        self.acquires().next().is_some()
     }
 
     /// When the last renewal of the first lockspace succeeded that is in use or being left.
@@ -283,6 +269,43 @@ impl Engine {
     /// Whether a lockspace is in use and not failing: its host id is believed to be owned.
     pub fn is_joined(&self) -> bool {
         self.lockspaces.iter().flatten().any(Lockspace::usable)
+    }
+}
+
+/// The numbers of an engine, wherever they are.
+impl Visit for Engine {
+    fn visit(&mut self, numbers: &mut dyn Numbers) {
+        for lockspace in self.lockspaces.iter_mut().flatten() {
+            lockspace.visit(numbers);
+        }
+        self.resources.visit(numbers);
+        for (_, client) in self.clients.iter_mut() {
+            client.visit(numbers);
+        }
+        for command in self.workers.iter_mut().flatten() {
+            match command {
+                Command::Join { started, .. } | Command::Leave { started, .. } | Command::Await { started, .. } => {
+                    numbers.time(started);
+                }
+                Command::Acquire(acquire) => acquire.visit(numbers),
+                Command::Downgrade(downgrade) => downgrade.visit(numbers),
+                Command::Release { release, .. } => release.visit(numbers),
+                Command::Index(index) => index.visit(numbers),
+                Command::Call(call) => call.visit(numbers),
+                Command::Read(reading) => reading.visit(numbers),
+            }
+        }
+        if let Some(examine) = &mut self.background.examining {
+            examine.visit(numbers);
+        }
+        if let Some(release) = &mut self.background.running {
+            release.visit(numbers);
+        }
+        for (due, _, release) in &mut self.background.waiting {
+            numbers.time(due);
+            release.visit(numbers);
+        }
+        self.main.visit(numbers);
     }
 }
 

@@ -60,7 +60,7 @@ use self::shared::Downgrade;
 use crate::Refusal;
 use crate::format::Name;
 use crate::mutants::Mutant;
-use crate::numbers::{HostId, Numbers, Span, Time, Visit};
+use crate::numbers::{HostId, Span, Time};
 use crate::profile::{ClientGone, Config, Grant, LostRename, LvbPlace, OrphanOnly};
 use crate::seam::{
     Answer, ClientId, Event, Holding, Input, LastLife, LsId, Orphan, Output, Outputs, Place, Rare, Request, RequestId,
@@ -864,40 +864,4 @@ fn lives(lockspaces: &[Option<Lockspace>], config: &Config, token: &Token) -> bo
         let same_instance = config.profile.grant == Grant::Listed || ls.generation == token.generation;
         ls.admits(config) && ls.name == token.key.0 && ls.host_id == token.host && same_instance
     })
-}
-
-impl Visit for Engine {
-    fn visit(&mut self, numbers: &mut dyn Numbers) {
-        for lockspace in self.lockspaces.iter_mut().flatten() {
-            lockspace.visit(numbers);
-        }
-        self.resources.visit(numbers);
-        for (_, client) in self.clients.iter_mut() {
-            client.visit(numbers);
-        }
-        for command in self.workers.iter_mut().flatten() {
-            match command {
-                Command::Join { started, .. } | Command::Leave { started, .. } | Command::Await { started, .. } => {
-                    numbers.time(started);
-                }
-                Command::Acquire(acquire) => acquire.visit(numbers),
-                Command::Downgrade(downgrade) => downgrade.visit(numbers),
-                Command::Release { release, .. } => release.visit(numbers),
-                Command::Index(index) => index.visit(numbers),
-                Command::Call(call) => call.visit(numbers),
-                Command::Read(reading) => reading.visit(numbers),
-            }
-        }
-        if let Some(examine) = &mut self.background.examining {
-            examine.visit(numbers);
-        }
-        if let Some(release) = &mut self.background.running {
-            release.visit(numbers);
-        }
-        for (due, _, release) in &mut self.background.waiting {
-            numbers.time(due);
-            release.visit(numbers);
-        }
-        self.main.visit(numbers);
-    }
 }

@@ -132,9 +132,9 @@ impl Sets {
         if let Some(leader) = host.sampled_leader() {
             sets.found[usize::from(me)] = leaders::slot(leader, ground) | SAMPLED;
         }
-        match host.leader_on_its_way() {
-            Some(leader) => sets.written[usize::from(me)] = leaders::slot(leader, ground),
-            None => host.leaders_under_way().for_each(|lver| sets.knows |= bit(lver.0) & !1),
+        match &host.leaders_on_their_way()[..] {
+            [leader] => sets.written[usize::from(me)] = leaders::slot(leader, ground),
+            several => several.iter().for_each(|leader| sets.knows |= bit(leader.lver.0) & !1),
         }
         host.visit(ground, me, &mut Gather { sets: &mut sets, ground });
         host.blocks(&mut |block| {
@@ -221,23 +221,15 @@ impl Sets {
         self.standing |= other.standing;
         self.ballots |= other.ballots;
         self.knows |= other.knows;
-        for (slot, other) in self.found.iter_mut().zip(other.found) {
-            *slot |= other;
-        }
-        for (slot, other) in self.written.iter_mut().zip(other.written) {
-            *slot |= other;
-        }
+        join(&mut self.found, &other.found);
+        join(&mut self.written, &other.written);
         self.doomed |= other.doomed;
         self.awaited |= other.awaited;
         self.chosen |= other.chosen;
         self.granted |= other.granted;
         self.settled |= other.settled;
-        for (lives, others) in self.lives.iter_mut().zip(other.lives) {
-            *lives |= others;
-        }
-        for (up, others) in self.up.iter_mut().zip(other.up) {
-            *up |= others;
-        }
+        join(&mut self.lives, &other.lives);
+        join(&mut self.up, &other.up);
         self.from_zero |= other.from_zero;
         self.mbals |= other.mbals;
         self.bals |= other.bals;
@@ -525,6 +517,11 @@ fn strides_of(mut set: Set) -> u32 {
     strides
 }
 
+/// Takes sets in, each into that in its place.
+fn join<const N: usize>(sets: &mut [u32; N], others: &[u32; N]) {
+    sets.iter_mut().zip(others).for_each(|(set, other)| *set |= other);
+}
+
 /// A set of one number.
 pub(super) fn bit(number: u64) -> u32 {
     assert!(number < ROOM as u64, "a canonical state has small numbers, and a step makes them little larger");
@@ -636,7 +633,7 @@ impl Renaming {
         if let Some(leader) = host.sampled_leader() {
             self.found[usize::from(me)].apply(leader);
         }
-        if let Some(leader) = host.leader_on_its_way() {
+        if let [leader] = &mut host.leaders_on_their_way()[..] {
             self.written[usize::from(me)].apply(leader);
         }
         host.visit(ground, me, &mut Rename { renaming: self, ground });

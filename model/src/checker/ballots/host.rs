@@ -494,27 +494,16 @@ impl BallotHost {
         }
     }
 
-    /// The leader in a write that is under way, if there is one such write.
-    pub(super) fn leader_on_its_way(&mut self) -> Option<&mut Leader> {
-        let mut leaders = self.flights.iter_mut().filter_map(|flight| match &mut flight.op {
+    /// The leaders in writes that are under way.
+    pub(super) fn leaders_on_their_way(&mut self) -> Vec<&mut Leader> {
+        let leaders = self.flights.iter_mut().filter_map(|flight| match &mut flight.op {
             FlightOp::Write(_, sector, false) => match sector.as_mut() {
                 Sector::Leader(leader) => Some(leader),
                 _ => None,
             },
             _ => None,
         });
-        leaders.next().filter(|_| leaders.next().is_none())
-    }
-
-    /// The versions of all leaders in writes that are under way.
-    pub(super) fn leaders_under_way(&self) -> impl Iterator<Item = Lver> {
-        self.flights.iter().filter_map(|flight| match &flight.op {
-            FlightOp::Write(_, sector, false) => match sector.as_ref() {
-                Sector::Leader(leader) => Some(leader.lver),
-                _ => None,
-            },
-            _ => None,
-        })
+        leaders.collect()
     }
 
     /// The leader that a look has sampled before it ended.
