@@ -2,7 +2,7 @@
 
 use super::canon::{HOSTS, Renaming};
 use super::host::{FlightOp, NOON, Position, Target};
-use super::{BLOCKS, Ballots, HostPart, Kind, LEADER, Move, PARTS, REFEREE, Room, Row};
+use super::{BLOCKS, Ballots, HostPart, Kind, LEADER, Move, PARTS, REFEREE, Room, Row, Stepped};
 use crate::checker::plan::{BallotPlan, Reductions};
 use crate::checker::search::{Options, Order, Outcome, explore, stuck};
 use crate::checker::{Finding, Space};
@@ -96,11 +96,20 @@ fn each_decision_of_the_ballot_is_needed_somewhere() {
 // The canonical form of worlds in which blocks grow rests on that.
 #[test]
 fn a_block_that_falls_back_where_blocks_are_taken_to_grow_is_found() {
-    let mut space = world(2, Profile::SANLOCK_3_8_5, EVERYTHING);
-    space.ground.blocks_grow = true;
-    let options = Options { threads: 2, order: Order::BreadthFirst, max_states: Some(100_000), ..Options::default() };
-    let outcome = explore(&space, &options, &|_| {}, &AtomicBool::new(false));
-    assert!(findings(&outcome).contains(&Finding::Panicked));
+    let space = world(2, Profile::HARDENED, EVERYTHING);
+    let part = |lver| {
+        let block = HostBlock { mbal: Mbal(1), lver: Lver(lver), ..HostBlock::default() };
+        space.sector_part(Position::Block(0), Sector::HostBlock(block))
+    };
+    let mut parts = space.initial()[0].parts;
+    parts[BLOCKS] = part(5);
+    let lands = |lver| {
+        let stepped = Stepped { host: parts[0], sector: part(lver), place: BLOCKS as u8, ..Stepped::default() };
+        let action = Move { host: 0, kind: Kind::Io(0), stretch: 0, sampled_before: 0 };
+        let after = space.after(parts, action, &stepped, &mut Room::nothing());
+        space.finding(&space.as_it_is(after, &Row::NOTHING))
+    };
+    assert_eq!([4, 5, 6].map(lands), [Some(Finding::Panicked), None, None]);
 }
 
 #[test]
